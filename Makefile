@@ -1,0 +1,97 @@
+# mmrec: one Makefile, no recursion.
+#   make                build bin/mm-* and build/libmm.a
+#   make check          every test (TAP, run by prove)
+#   make SAN=1 check    the same under AddressSanitizer and UBSan, in build-san/
+#   make soak           the crash tests with 1,000 kills instead of 30
+#   make models         fetch the public model files that models.tsv names
+#   make bench-NAME     one measurement of bench/NAME.sh (ingest, noop, scale, quality, ...)
+#   make install        into $(DESTDIR)$(PREFIX); uninstall undoes it
+# Adding a .c file under lib/, tools/ or tests/ needs no edit here. CFLAGS, LDFLAGS and
+# CC belong to you; what the project needs itself is in ALL_CFLAGS.
+
+PREFIX  ?= /usr/local
+CFLAGS  ?= -O2 -g
+VERSION := 0.1.0
+
+ifdef SAN
+O       := build-san
+BIN     := build-san/bin
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+else
+O       := build
+BIN     := bin
+endif
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+        -Wpointer-arith -Wvla -Wwrite-strings -Wno-overlength-strings
+# -ffp-contract=off: no fused multiply-add unless the source asks for it, so that gcc and
+# clang, -O0 and -O2 give the same sums.
+ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DMM_VERSION='"$(VERSION)"' $(WARN) -ffp-contract=off \
+              -pthread -Ilib -I$(O) $(SANFLAGS) $(CFLAGS)
+ALL_LDLIBS := -lsqlite3 -lcjson -lcsv -lutf8proc -ljpeg -lpng -lz -lcrypto -lopenblas -lm $(LDLIBS)
+
+LIB_SRC  := $(wildcard lib/*/*.c)
+TOOL_SRC := $(wildcard tools/mm-*.c)
+TEST_SRC := $(wildcard tests/test_*.c)
+LIB_OBJ  := $(LIB_SRC:%.c=$(O)/%.o)
+TOOLS    := $(TOOL_SRC:tools/%.c=$(BIN)/%)
+TESTS    := $(TEST_SRC:tests/%.c=$(O)/tests/%)
+EMBED    := schema.sql $(wildcard prompts/*.txt prompts/*.tsv prompts/paper/*.txt)
+SHTESTS  := $(wildcard tests/t_*.sh)
+
+.DELETE_ON_ERROR:
+.PRECIOUS: $(O)/%.o
+.PHONY: all check check-c soak install uninstall clean models FORCE
+all: $(TOOLS)
+
+# Rebuild everything when the flags or the compiler change.
+$(O)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(ALL_LDLIBS)' | cmp -s - $@ || \
+	  echo '$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(ALL_LDLIBS)' > $@
+
+# schema.sql and the prompts travel inside the tools: installed tools need no source tree.
+$(O)/embed.c: $(EMBED) lib/base/embed.sh
+	@mkdir -p $(@D)
+	sh lib/base/embed.sh $(EMBED) > $@
+
+$(O)/%.o: %.c $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(O)/embed.o: $(O)/embed.c $(O)/flags
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+$(O)/libmm.a: $(LIB_OBJ) $(O)/embed.o
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(BIN)/%: $(O)/tools/%.o $(O)/libmm.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+$(O)/tests/%: $(O)/tests/%.o $(O)/libmm.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
+check: $(TOOLS) $(TESTS)
+	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh tests/run.sh $(TESTS) $(SHTESTS)
+check-c: $(TESTS)
+	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh tests/run.sh $(TESTS)
+soak: $(TOOLS)
+	BIN=$(abspath $(BIN)) O=$(abspath $(O)) KILLS=1000 sh tests/run.sh tests/t_crash.sh
+
+bench-%: $(TOOLS)
+	BIN=$(abspath $(BIN)) sh bench/$*.sh
+
+models:
+	sh tools/fetch-models.sh models.tsv models
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/mmrec
+	install -m 755 $(TOOLS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(wildcard man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 pipeline.mk $(DESTDIR)$(PREFIX)/share/mmrec
+uninstall:
+	rm -f $(TOOLS:$(BIN)/%=$(DESTDIR)$(PREFIX)/bin/%) \
+	  $(patsubst man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard man/*.1))
+	rm -rf $(DESTDIR)$(PREFIX)/share/mmrec
+clean:
+	rm -rf build build-san bin
+
+-include $(LIB_OBJ:.o=.d) $(TOOL_SRC:%.c=$(O)/%.d) $(TEST_SRC:%.c=$(O)/%.d)
