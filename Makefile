@@ -65,9 +65,9 @@ $(O)/libmm.a: $(LIB_OBJ) $(O)/embed.o
 	$(AR) rcs $@ $^
 $(BIN)/%: $(O)/tools/%.o $(O)/libmm.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(ALL_LDLIBS)
 $(O)/tests/%: $(O)/tests/%.o $(O)/libmm.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(ALL_LDLIBS)
 
 check: $(TOOLS) $(TESTS)
 	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh tests/run.sh $(TESTS) $(SHTESTS)

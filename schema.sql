@@ -86,7 +86,7 @@ CREATE TABLE image (
     key         TEXT NOT NULL UNIQUE,   -- the source's photo id
     review_id   INTEGER REFERENCES review,   -- NULL: belongs to the business itself
     business_id INTEGER REFERENCES business, -- NULL: named by a manifest only
-    path        TEXT,                   -- below IMAGES; NULL: the source says it is gone
+    path        TEXT,                   -- below IMAGES; '': the manifest says it is gone
     caption     TEXT,                   -- that came with the data
     state       TEXT NOT NULL CHECK (state IN ('ok', 'missing', 'refused')),
     reason      TEXT,                   -- why it is not ok

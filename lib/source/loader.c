@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: MIT */
+#include "source/loader.h"
+#include "base/rng.h"
+#include "base/sha256.h"
+#include "base/util.h"
+#include "db/db.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define NAMES 8192 /* slots of the id cache */
+
+/* ---- keys to ids ---- */
+
+static uint64_t hash_text(uint64_t h, const char *s)
+{
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3); /* FNV-1a */
+    return rng_mix(h);
+}
+
+static int64_t find_or_add(struct loader *l, const char *sql_find, const char *sql_add,
+                           const char *key, uint64_t kind)
+{
+    struct loader_name *slot = &l->names[hash_text(kind, key) % NAMES];
+    if (slot->key && slot->key[0] == (char)('0' + kind) && strcmp(slot->key + 1, key) == 0)
+        return slot->id;
+    sqlite3_stmt *q = db_use(l->db, sql_find);
+    db_text(q, ":key", key);
+    int64_t id = db_one_int(q, 0);
+    if (!id) {
+        q = db_use(l->db, sql_add);
+        db_text(q, ":key", key);
+        db_run(q);
+        id = db_last_id(l->db);
+    }
+    free(slot->key);
+    slot->key = xasprintf("%c%s", (char)('0' + kind), key);
+    slot->id = id;
+    return id;
+}
+
+static int64_t user_id(struct loader *l, const char *key)
+{
+    static const char sql_find[] = "SELECT id FROM user WHERE key = :key";
+    static const char sql_add[] = "INSERT INTO user (key) VALUES (:key)";
+    return find_or_add(l, sql_find, sql_add, key, 0);
+}
+
+static int64_t business_id(struct loader *l, const char *key)
+{
+    static const char sql_find[] = "SELECT id FROM business WHERE key = :key";
+    static const char sql_add[] = "INSERT INTO business (key) VALUES (:key)";
+    return find_or_add(l, sql_find, sql_add, key, 1);
+}
+
+/* ---- split and fold ---- */
+
+/* A number in [0, 1) from the unit's key and the seed. salt keeps split and fold apart. */
+static double unit_hash(const struct loader *l, const struct source_record *r, uint64_t salt)
+{
+    uint64_t h = hash_text(rng_mix(l->rule.seed) ^ salt, r->user_key);
+    if (l->rule.unit != UNIT_USER)
+        h = hash_text(h, r->business_key);
+    return (double)(h >> 11) * 0x1p-53;
+}
+
+static const char *split_of(const struct loader *l, const struct source_record *r)
+{
+    if (!r->labelled)
+        return "none";
+    if (l->rule.provided)
+        return r->split;
+    if (l->rule.unit == UNIT_TIME)
+        return "train"; /* decided when all times are known: loader_end */
+    double x = unit_hash(l, r, 1);
+    return x < 0.8 ? "train" : x < 0.9 ? "val" : "test";
+}
+
+static int fold_of(const struct loader *l, const struct source_record *r)
+{
+    return (int)(unit_hash(l, r, 2) * l->rule.folds);
+}
+
+/* ---- one review ---- */
+
+struct row {
+    int64_t id, at, nth, content;
+    int labelled, seen;
+};
+
+/* What the record says, ready for the table. */
+struct wanted {
+    int64_t user, business, at, nth, content;
+    const char *split;
+    int fold; /* -1: NULL */
+    const struct source_record *r;
+};
+
+static const char sql_pair[] =
+    "SELECT id, at, nth, coalesce(content_id, 0), labelled, key FROM review\n"
+    "WHERE user_id = :user AND business_id = :business ORDER BY at, nth";
+
+/* The row that the record is, per the rules of the header, or none (id 0) and its nth. A seen
+ * row is only returned for an equal content. */
+static struct row match(struct loader *l, struct wanted *w)
+{
+    struct row best = {0}, row;
+    int64_t used = 0; /* the smallest nth that no seen row of (u, b, t) has */
+    int fits = 0;     /* 2: same time and content; 1: an unmatched row to be replaced */
+    sqlite3_stmt *q = db_use(l->db, sql_pair);
+    db_int(q, ":user", w->user);
+    db_int(q, ":business", w->business);
+    while (db_step(q)) {
+        row = (struct row){sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
+                           sqlite3_column_int64(q, 2), sqlite3_column_int64(q, 3),
+                           sqlite3_column_int(q, 4), 0};
+        row.seen = idset_has(&l->seen_reviews, row.id);
+        int same_time = row.at == w->at || !w->r->labelled || !row.labelled;
+        if (same_time && row.content == w->content && row.content && fits < 2) {
+            best = row;
+            fits = 2;
+        }
+        if (row.at != w->at)
+            continue;
+        if (row.seen && row.nth == used)
+            used++;
+        else if (!row.seen && row.nth == used && fits < 1) {
+            best = row;
+            fits = 1;
+        }
+    }
+    w->nth = fits ? best.nth : used;
+    return best;
+}
+
+static int64_t id_of_key(struct loader *l, const char *key)
+{
+    static const char sql_key[] = "SELECT id FROM review WHERE key = :key";
+    sqlite3_stmt *q = db_use(l->db, sql_key);
+    db_text(q, ":key", key);
+    return db_one_int(q, 0);
+}
+
+static void bind_review(sqlite3_stmt *q, struct loader *l, const struct wanted *w)
+{
+    const struct source_record *r = w->r;
+    db_int(q, ":user", w->user);
+    db_int(q, ":business", w->business);
+    db_int(q, ":at", w->at);
+    db_int(q, ":nth", w->nth);
+    db_text(q, ":key", r->review_key);
+    db_int(q, ":labelled", r->labelled);
+    if (r->has_rating)
+        db_real(q, ":rating", r->rating);
+    if (r->labelled)
+        db_int(q, ":positive", r->rating >= l->rule.positive);
+    db_text(q, ":split", w->split);
+    if (w->fold >= 0)
+        db_int(q, ":fold", w->fold);
+    if (w->content)
+        db_int(q, ":content", w->content);
+    db_int(q, ":source", l->source_id);
+    db_int(q, ":line", r->line);
+    if (w->content)
+        db_textn(q, ":text", r->text, r->text_bytes);
+}
+
+static int64_t insert_review(struct loader *l, const struct wanted *w)
+{
+    static const char sql_insert[] =
+        "INSERT INTO review (user_id, business_id, at, nth, key, labelled, rating, positive,\n"
+        "split, fold, content_id, source_id, line, text) VALUES (:user, :business, :at, :nth,\n"
+        ":key, :labelled, :rating, :positive, :split, :fold, :content, :source, :line, :text)";
+    sqlite3_stmt *q = db_use(l->db, sql_insert);
+    bind_review(q, l, w);
+    db_run(q);
+    l->added++;
+    return db_last_id(l->db);
+}
+
+/* 1 when anything that others read changed; a moved line only is not counted. */
+static void update_review(struct loader *l, const struct wanted *w, int64_t id)
+{
+    static const char sql_place[] =
+        "UPDATE review SET source_id = :source, line = :line\n"
+        "WHERE id = :id AND (source_id, line) IS NOT (:source, :line)";
+    static const char sql_update[] =
+        "UPDATE review SET user_id = :user, business_id = :business, at = :at, nth = :nth,\n"
+        "key = :key, labelled = :labelled, rating = :rating, positive = :positive,\n"
+        "split = :split, fold = :fold, content_id = :content, source_id = :source,\n"
+        "line = :line, text = :text\n"
+        "WHERE id = :id AND (user_id, business_id, at, nth, key, labelled, rating, positive,\n"
+        "split, fold, content_id) IS NOT (:user, :business, :at, :nth, :key, :labelled,\n"
+        ":rating, :positive, :split, :fold, :content)";
+    static const char sql_old[] = "SELECT user_id, business_id FROM review WHERE id = :id";
+    sqlite3_stmt *q = db_use(l->db, sql_old);
+    db_int(q, ":id", id);
+    int64_t old_user = 0, old_business = 0;
+    if (db_step(q)) {
+        old_user = sqlite3_column_int64(q, 0);
+        old_business = sqlite3_column_int64(q, 1);
+    }
+    q = db_use(l->db, sql_update);
+    bind_review(q, l, w);
+    db_int(q, ":id", id);
+    db_run(q);
+    if (db_changes(l->db)) {
+        l->changed++;
+        idset_add(&l->users, old_user);
+        idset_add(&l->businesses, old_business);
+        idset_add(&l->users, w->user);
+        idset_add(&l->businesses, w->business);
+        return;
+    }
+    q = db_use(l->db, sql_place);
+    db_int(q, ":source", l->source_id);
+    db_int(q, ":line", w->r->line);
+    db_int(q, ":id", id);
+    db_run(q);
+}
+
+/* A photo named by a review (review, business) or by a manifest (review 0). */
+static void put_image(struct loader *l, const char *key, int64_t review, int64_t business)
+{
+    static const char sql_find[] =
+        "SELECT id, coalesce(review_id, 0), coalesce(business_id, 0) FROM image WHERE key = :key";
+    static const char sql_add[] =
+        "INSERT INTO image (key, review_id, business_id, state, reason) VALUES\n"
+        "(:key, nullif(:review, 0), nullif(:business, 0), 'missing', 'not looked for yet')";
+    static const char sql_set[] =
+        "UPDATE image SET review_id = nullif(:review, 0), business_id = nullif(:business, 0)\n"
+        "WHERE id = :id";
+    sqlite3_stmt *q = db_use(l->db, sql_find);
+    db_text(q, ":key", key);
+    int64_t id = 0, old_review = 0, old_business = 0;
+    if (db_step(q)) {
+        id = sqlite3_column_int64(q, 0);
+        old_review = sqlite3_column_int64(q, 1);
+        old_business = sqlite3_column_int64(q, 2);
+    }
+    sqlite3_reset(q);
+    if (id && idset_has(&l->seen_images, id)) {
+        l->merged_here++; /* several reviews name one photo: the first one has it */
+        return;
+    }
+    if (id && old_review == review && old_business == business) {
+        idset_add(&l->seen_images, id);
+        return;
+    }
+    q = db_use(l->db, id ? sql_set : sql_add);
+    if (id)
+        db_int(q, ":id", id);
+    else
+        db_text(q, ":key", key);
+    db_int(q, ":review", review);
+    db_int(q, ":business", business);
+    db_run(q);
+    idset_add(&l->seen_images, id ? id : db_last_id(l->db));
+    if (old_business)
+        idset_add(&l->businesses, old_business);
+    idset_add(&l->businesses, business);
+    l->image_changes++;
+}
+
+static void put_pics(struct loader *l, const struct source_record *r, int64_t review,
+                     int64_t business)
+{
+    for (int i = 0; i < r->n_pics; i++)
+        put_image(l, r->pics[i], review, business);
+}
+
+/* The record equals a row that this pass has already met. */
+static int merge_into(struct loader *l, struct wanted *w, const struct row *row, struct err *e)
+{
+    if (w->r->labelled && row->labelled)
+        return err_set(e, "the same review again (user, business, time and text)");
+    l->merged_here++;
+    if (w->r->labelled) { /* a history review turns out to have a label */
+        w->nth = row->nth;
+        w->at = row->at;
+        update_review(l, w, row->id);
+    }
+    put_pics(l, w->r, row->id, w->business);
+    return 0;
+}
+
+static int put_review(struct loader *l, const struct source_record *r, struct err *e)
+{
+    unsigned char digest[SHA256_BYTES];
+    struct wanted w = {.user = user_id(l, r->user_key), .business = business_id(l, r->business_key),
+                       .at = r->has_at ? r->at : 0, .r = r, .split = split_of(l, r), .fold = -1};
+    if (!w.split)
+        return err_set(e, "the record names no split; use SPLIT=random");
+    if (!strcmp(w.split, "train"))
+        w.fold = fold_of(l, r);
+    if (r->text_bytes) {
+        sha256_of(digest, r->text, r->text_bytes);
+        w.content = db_content(l->db, digest, (int64_t)r->text_bytes);
+    }
+    struct row row = match(l, &w);
+    if (row.seen)
+        return merge_into(l, &w, &row, e);
+    int64_t keyed = r->review_key ? id_of_key(l, r->review_key) : 0;
+    if (keyed && idset_has(&l->seen_reviews, keyed))
+        return err_set(e, "the review id %.60s again", r->review_key);
+    int64_t id = keyed ? keyed : row.id;
+    if (id)
+        update_review(l, &w, id);
+    else {
+        id = insert_review(l, &w);
+        if (!l->fresh) {
+            idset_add(&l->users, w.user);
+            idset_add(&l->businesses, w.business);
+        }
+    }
+    idset_add(&l->seen_reviews, id);
+    put_pics(l, r, id, w.business);
+    return 0;
+}
+
+/* ---- businesses and photos ---- */
+
+static void put_business(struct loader *l, const struct source_record *r)
+{
+    static const char sql_set[] =
+        "UPDATE business SET name = :name, categories = :categories, price = :price\n"
+        "WHERE id = :id AND (name, categories, price) IS NOT (:name, :categories, :price)";
+    int64_t id = business_id(l, r->business_key);
+    sqlite3_stmt *q = db_use(l->db, sql_set);
+    db_int(q, ":id", id);
+    db_text(q, ":name", r->name);
+    db_text(q, ":categories", r->categories);
+    db_text(q, ":price", r->price);
+    db_run(q);
+    idset_add(&l->seen_businesses, id);
+}
+
+static void put_photo(struct loader *l, const struct source_record *r)
+{
+    static const char sql_has[] = "SELECT EXISTS (SELECT 1 FROM image WHERE key = :key)";
+    static const char sql_set[] =
+        "UPDATE image SET path = :path, caption = :caption WHERE key = :key\n"
+        "AND (path, caption) IS NOT (:path, :caption)";
+    static const char sql_which[] = "SELECT coalesce(business_id, 0) FROM image WHERE key = :key";
+    sqlite3_stmt *q = db_use(l->db, sql_has);
+    db_text(q, ":key", r->photo_key);
+    if (!db_one_int(q, 0) || r->business_key)
+        put_image(l, r->photo_key, 0, r->business_key ? business_id(l, r->business_key) : 0);
+    q = db_use(l->db, sql_set);
+    db_text(q, ":path", r->photo_path ? r->photo_path : "");
+    db_text(q, ":caption", r->photo_caption);
+    db_text(q, ":key", r->photo_key);
+    db_run(q);
+    if (db_changes(l->db)) {
+        l->image_changes++;
+        q = db_use(l->db, sql_which);
+        db_text(q, ":key", r->photo_key);
+        idset_add(&l->businesses, db_one_int(q, 0));
+    }
+}
+
+int loader_record(struct loader *l, const struct source_record *r, struct err *e)
+{
+    switch (r->what) {
+    case SOURCE_REVIEW:
+        return put_review(l, r, e);
+    case SOURCE_BUSINESS:
+        put_business(l, r);
+        return 0;
+    case SOURCE_PHOTO:
+        put_photo(l, r);
+        return 0;
+    }
+    return err_set(e, "unknown kind of record");
+}
+
+/* ---- begin and end ---- */
+
+void loader_begin(struct loader *l, struct db *db, const struct loader_rule *rule)
+{
+    static const char sql_any[] = "SELECT NOT EXISTS (SELECT 1 FROM review)";
+    *l = (struct loader){.db = db, .rule = *rule};
+    l->fresh = db_one_int(db_use(db, sql_any), 0) != 0;
+    l->names = xcalloc(NAMES, sizeof *l->names);
+    if (l->fresh) /* one sort at the end instead of a random insert per review */
+        db_exec(db, "DROP INDEX review_business");
+}
+
+void loader_source(struct loader *l, int64_t source_id)
+{
+    l->source_id = source_id;
+    l->merged_here = 0;
+}
+
+/* Rows that no file named any more. */
+static void remove_unseen(struct loader *l)
+{
+    static const char sql_reviews[] = "SELECT id, user_id, business_id FROM review";
+    static const char sql_images[] = "SELECT id, coalesce(business_id, 0) FROM image";
+    static const char sql_unlink[] = "UPDATE image SET review_id = NULL WHERE review_id = :id";
+    static const char sql_drop[] = "DELETE FROM review WHERE id = :id";
+    static const char sql_drop_image[] = "DELETE FROM image WHERE id = :id";
+    struct idset gone = {0}, gone_images = {0};
+    sqlite3_stmt *q = db_use(l->db, sql_reviews);
+    while (db_step(q))
+        if (!idset_has(&l->seen_reviews, sqlite3_column_int64(q, 0))) {
+            idset_add(&gone, sqlite3_column_int64(q, 0));
+            idset_add(&l->users, sqlite3_column_int64(q, 1));
+            idset_add(&l->businesses, sqlite3_column_int64(q, 2));
+        }
+    q = db_use(l->db, sql_images);
+    while (db_step(q))
+        if (!idset_has(&l->seen_images, sqlite3_column_int64(q, 0))) {
+            idset_add(&gone_images, sqlite3_column_int64(q, 0));
+            idset_add(&l->businesses, sqlite3_column_int64(q, 1));
+        }
+    for (int64_t id = idset_next(&gone_images, 1); id > 0; id = idset_next(&gone_images, id + 1)) {
+        q = db_use(l->db, sql_drop_image);
+        db_int(q, ":id", id);
+        db_run(q);
+        l->image_changes++;
+    }
+    for (int64_t id = idset_next(&gone, 1); id > 0; id = idset_next(&gone, id + 1)) {
+        q = db_use(l->db, sql_unlink);
+        db_int(q, ":id", id);
+        db_run(q);
+        q = db_use(l->db, sql_drop);
+        db_int(q, ":id", id);
+        db_run(q);
+        l->removed++;
+    }
+    idset_release(&gone);
+    idset_release(&gone_images);
+}
+
+/* Users and businesses that only removed reviews had. */
+static void remove_orphans(struct loader *l)
+{
+    static const char sql_users[] =
+        "DELETE FROM user WHERE NOT EXISTS (SELECT 1 FROM review r WHERE r.user_id = user.id)";
+    static const char sql_unused[] =
+        "SELECT id FROM business b WHERE NOT EXISTS (SELECT 1 FROM review r\n"
+        "WHERE r.business_id = b.id) AND NOT EXISTS (SELECT 1 FROM image i\n"
+        "WHERE i.business_id = b.id)";
+    static const char sql_drop[] = "DELETE FROM business WHERE id = :id";
+    struct idset gone = {0};
+    if (l->fresh)
+        return;
+    db_run(db_use(l->db, sql_users));
+    sqlite3_stmt *q = db_use(l->db, sql_unused);
+    while (db_step(q))
+        if (!idset_has(&l->seen_businesses, sqlite3_column_int64(q, 0)))
+            idset_add(&gone, sqlite3_column_int64(q, 0));
+    for (int64_t id = idset_next(&gone, 1); id > 0; id = idset_next(&gone, id + 1)) {
+        q = db_use(l->db, sql_drop);
+        db_int(q, ":id", id);
+        db_run(q);
+    }
+    idset_release(&gone);
+}
+
+/* An unlabelled review beside a labelled one of the same user and business must not be visible
+ * where the label is hidden: it takes the most hidden split of the pair's labels. */
+static void hide_with_label(struct loader *l)
+{
+    static const char sql_pairs[] =
+        "SELECT h.id, h.user_id, h.business_id,\n"
+        "max(CASE r.split WHEN 'test' THEN 3 WHEN 'val' THEN 2 ELSE 1 END), r.fold,\n"
+        "h.split, h.fold FROM review h JOIN review r ON r.user_id = h.user_id\n"
+        "AND r.business_id = h.business_id AND r.labelled = 1\n"
+        "WHERE h.labelled = 0 GROUP BY h.id";
+    static const char sql_free[] =
+        "SELECT h.id, h.user_id, h.business_id FROM review h WHERE h.labelled = 0\n"
+        "AND h.split <> 'none' AND NOT EXISTS (SELECT 1 FROM review r\n"
+        "WHERE r.user_id = h.user_id AND r.business_id = h.business_id AND r.labelled = 1)";
+    static const char sql_set[] =
+        "UPDATE review SET split = :split, fold = :fold WHERE id = :id\n"
+        "AND (split, fold) IS NOT (:split, :fold)";
+    static const char *const name[] = {"none", "train", "val", "test"};
+    struct { int64_t id, user, business; int split, fold; } *todo = NULL;
+    size_t n = 0, cap = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        sqlite3_stmt *q = db_use(l->db, pass ? sql_free : sql_pairs);
+        while (db_step(q)) {
+            if (n == cap) {
+                cap = cap * 2 + 256;
+                todo = xrealloc(todo, cap, sizeof *todo);
+            }
+            todo[n].id = sqlite3_column_int64(q, 0);
+            todo[n].user = sqlite3_column_int64(q, 1);
+            todo[n].business = sqlite3_column_int64(q, 2);
+            todo[n].split = pass ? 0 : sqlite3_column_int(q, 3);
+            todo[n].fold = !pass && todo[n].split == 1 ? sqlite3_column_int(q, 4) : -1;
+            n++;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        sqlite3_stmt *q = db_use(l->db, sql_set);
+        db_text(q, ":split", name[todo[i].split]);
+        if (todo[i].fold >= 0)
+            db_int(q, ":fold", todo[i].fold);
+        db_int(q, ":id", todo[i].id);
+        db_run(q);
+        if (db_changes(l->db)) {
+            l->changed++;
+            idset_add(&l->users, todo[i].user);
+            idset_add(&l->businesses, todo[i].business);
+        }
+    }
+    free(todo);
+}
+
+/* SPLIT=time: the first 80 % of the times train, the next 10 % validate; train is cut into
+ * blocks of equal size that see only earlier ones. The limits are remembered at the first
+ * ingest, so that appended reviews move nobody. */
+static void split_by_time(struct loader *l)
+{
+    static const char sql_limits[] =
+        "SELECT json_group_array(at) FROM (SELECT at, row_number() OVER (ORDER BY at) AS i,\n"
+        "count(*) OVER () AS n FROM review WHERE labelled = 1)\n"
+        "WHERE i = 1 + n * 8 / 10 OR i = 1 + n * 9 / 10 OR\n"
+        "(i - 1) * :folds * 10 / (n * 8) <> (i - 2) * :folds * 10 / (n * 8)\n"
+        "AND i > 1 AND i <= n * 8 / 10";
+    static const char sql_apply[] =
+        "WITH c(i, at) AS (SELECT row_number() OVER (ORDER BY value) - 1, value\n"
+        "FROM json_each(:limits)), n(n) AS (SELECT count(*) FROM c)\n"
+        "UPDATE review SET (split, fold) = (SELECT\n"
+        "CASE WHEN k <= n - 2 THEN 'train' WHEN k = n - 1 THEN 'val' ELSE 'test' END,\n"
+        "CASE WHEN k <= n - 2 THEN k END\n"
+        "FROM (SELECT count(*) AS k FROM c WHERE c.at <= review.at), n) WHERE labelled = 1";
+    char *limits = db_setting(l->db, "time_limits");
+    if (!limits) {
+        sqlite3_stmt *q = db_use(l->db, sql_limits);
+        db_int(q, ":folds", l->rule.folds);
+        limits = db_step(q) ? xstrdup(db_col_text(q, 0)) : xstrdup("[]");
+        sqlite3_reset(q);
+        db_set_setting(l->db, "time_limits", limits);
+    }
+    sqlite3_stmt *q = db_use(l->db, sql_apply);
+    db_text(q, ":limits", limits);
+    db_run(q);
+    l->changed += db_changes(l->db);
+    free(limits);
+}
+
+void loader_end(struct loader *l)
+{
+    if (l->fresh)
+        db_exec(l->db, "CREATE INDEX review_business ON review (business_id)");
+    else
+        remove_unseen(l);
+    if (l->rule.unit == UNIT_TIME && !l->rule.provided)
+        split_by_time(l);
+    hide_with_label(l);
+    remove_orphans(l);
+}
+
+void loader_release(struct loader *l)
+{
+    for (int i = 0; l->names && i < NAMES; i++)
+        free(l->names[i].key);
+    free(l->names);
+    idset_release(&l->seen_reviews);
+    idset_release(&l->seen_images);
+    idset_release(&l->seen_businesses);
+    idset_release(&l->users);
+    idset_release(&l->businesses);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Records into tables, so that reading the same files again changes nothing, a changed review
+ * replaces the old one, and one that left its source is removed.
+ *
+ *     struct loader l;
+ *     loader_begin(&l, db, &rule);               // inside the caller's transaction
+ *     loader_source(&l, source_id);
+ *     loader_record(&l, &record);                // as often as there are records
+ *     loader_end(&l);                            // merges, removals, splits by time
+ *
+ * Matching (user u, business b, time t, content c): a review with the same (u, b, t, c) is
+ * the same review; else, if the source numbers its reviews, the one with the same key; else
+ * the next unmatched one of (u, b, t), whose text or rating then changed. An unlabelled
+ * review equal to a labelled one merges into it. Split and fold are hashes of keys and the
+ * seed, so an edit or an appended file moves nobody.
+ * Memory: one bit a row, whatever the size of the files.
+ */
+#ifndef MM_SOURCE_LOADER_H
+#define MM_SOURCE_LOADER_H
+#include "source/source.h"
+#include "source/visible.h"
+#include <stdint.h>
+
+struct db;
+
+enum split_unit { UNIT_PAIR, UNIT_USER, UNIT_TIME }; /* what is never torn apart */
+
+struct loader_rule {
+    int provided;         /* the records name their split */
+    enum split_unit unit; /* of the random split and of the folds */
+    uint64_t seed;
+    int folds;
+    double positive;      /* stars from which a review is positive */
+};
+
+struct loader {
+    struct db *db;
+    struct loader_rule rule;
+    int64_t source_id;
+    int fresh; /* the tables were empty: nothing has to be compared or removed */
+    struct idset seen_reviews, seen_images, seen_businesses;
+    struct idset users, businesses; /* touched: their visible sets must be looked at */
+    struct loader_name { char *key; int64_t id; } *names; /* direct-mapped cache of ids */
+    int64_t added, changed, removed, merged, image_changes;
+    int64_t merged_here; /* since loader_source */
+};
+
+void loader_begin(struct loader *l, struct db *db, const struct loader_rule *rule);
+void loader_source(struct loader *l, int64_t source_id);
+/* -1 with e: the record cannot be used and belongs into table reject. */
+int loader_record(struct loader *l, const struct source_record *r, struct err *e) MM_MUST_CHECK;
+void loader_end(struct loader *l);
+void loader_release(struct loader *l);
+
+#endif
