@@ -79,6 +79,7 @@ CREATE TABLE review (
 CREATE UNIQUE INDEX review_who ON review (user_id, business_id, at, nth);
 CREATE UNIQUE INDEX review_key ON review (key) WHERE key IS NOT NULL;
 CREATE INDEX review_business ON review (business_id);
+CREATE INDEX review_content ON review (content_id);
 
 -- One row per photo that a review or a manifest names.
 CREATE TABLE image (
@@ -96,6 +97,7 @@ CREATE TABLE image (
     content_id  INTEGER REFERENCES content   -- of the file's bytes; NULL unless ok
 ) STRICT;
 CREATE INDEX image_business ON image (business_id);
+CREATE INDEX image_content ON image (content_id);
 CREATE INDEX image_review ON image (review_id) WHERE review_id IS NOT NULL;
 
 -- Records that could not be used. Nothing read is silently dropped.
@@ -219,6 +221,7 @@ CREATE TABLE summary (
     text       TEXT NOT NULL,
     UNIQUE (visible_id, method_id)
 ) STRICT;
+CREATE INDEX summary_content ON summary (content_id);
 
 CREATE TABLE price_tag (
     id         INTEGER PRIMARY KEY,
@@ -250,6 +253,7 @@ CREATE TABLE caption (
     text       TEXT NOT NULL,
     UNIQUE (image_id, method_id)
 ) STRICT;
+CREATE INDEX caption_content ON caption (content_id);
 
 -- numpy: frombuffer(vec, '<f4'); sqlite-vec reads the same bytes.
 CREATE TABLE embedding (
@@ -458,23 +462,29 @@ FROM llm_answer a JOIN method m ON m.id = a.method_id GROUP BY 1, 2;
 
 -- Did anything that describes a row read that row's own label side? Must be empty.
 -- A set of fold k must not have read labelled reviews of fold k, nor any of val and test;
--- and the sums kept in visible must be those of the rows allowed to it.
+-- and the sums kept in visible must be those of the rows allowed to it. (By time: a set of
+-- fold k reads folds before k only.)
 CREATE VIEW v_leak AS
 SELECT d.what, v.kind, v.entity_id, v.fold, r.id AS review_id, r.split, r.fold AS review_fold
 FROM reading d JOIN visible v ON v.id = d.visible_id, json_each(d.review_ids) j
 JOIN review r ON r.id = j.value
-WHERE r.split IN ('val', 'test') OR (r.split = 'train' AND r.fold = v.fold)
+WHERE r.split IN ('val', 'test') OR (r.split = 'train' AND v.fold >= 0 AND
+    CASE WHEN (SELECT value FROM setting WHERE name = 'split_by_time') = '1'
+    THEN r.fold >= v.fold ELSE r.fold = v.fold END)
 UNION ALL
 SELECT 'rating-mean', v.kind, v.entity_id, v.fold, NULL, NULL, NULL
 FROM visible v WHERE v.kind = 'user' AND (v.n_labelled, round(v.rating_sum, 6)) IS NOT (
     SELECT count(*), round(coalesce(sum(r.rating), 0), 6) FROM review r
-    WHERE r.user_id = v.entity_id AND r.labelled = 1 AND r.split = 'train' AND r.fold <> v.fold)
+    WHERE r.user_id = v.entity_id AND r.labelled = 1 AND r.split = 'train' AND (v.fold = -1 OR
+    CASE WHEN (SELECT value FROM setting WHERE name = 'split_by_time') = '1'
+    THEN r.fold < v.fold ELSE r.fold <> v.fold END))
 UNION ALL
 SELECT 'rating-mean', v.kind, v.entity_id, v.fold, NULL, NULL, NULL
 FROM visible v WHERE v.kind = 'business' AND (v.n_labelled, round(v.rating_sum, 6)) IS NOT (
     SELECT count(*), round(coalesce(sum(r.rating), 0), 6) FROM review r
-    WHERE r.business_id = v.entity_id AND r.labelled = 1 AND r.split = 'train'
-      AND r.fold <> v.fold);
+    WHERE r.business_id = v.entity_id AND r.labelled = 1 AND r.split = 'train' AND
+    (v.fold = -1 OR CASE WHEN (SELECT value FROM setting WHERE name = 'split_by_time') = '1'
+    THEN r.fold < v.fold ELSE r.fold <> v.fold END));
 
 -- One line per experiment cell and split; v_table1 and v_table2 pick the split.
 CREATE VIEW v_cell AS

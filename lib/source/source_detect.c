@@ -35,7 +35,8 @@ struct search {
 
 static void ignore(struct source_set *set, const char *path, const char *why)
 {
-    set->ignored = xrealloc(set->ignored, (size_t)set->n_ignored + 1, sizeof *set->ignored);
+    set->ignored =
+        xrealloc(set->ignored, (size_t)set->n_ignored + 1, sizeof *set->ignored);
     struct source_ignored *i = &set->ignored[set->n_ignored++];
     i->path = xstrdup(path);
     snprintf(i->why, sizeof i->why, "%s", why);
@@ -61,11 +62,13 @@ static bool is_photo(const char *path)
     if (n < (ssize_t)sizeof m)
         return false;
     return memcmp(m, "\xff\xd8\xff", 3) == 0 || memcmp(m, "\x89PNG\r\n\x1a\n", 8) == 0 ||
-           memcmp(m, "GIF8", 4) == 0 || (memcmp(m, "RIFF", 4) == 0 && memcmp(m + 8, "WEBP", 4) == 0);
+           memcmp(m, "GIF8", 4) == 0 ||
+           (memcmp(m, "RIFF", 4) == 0 && memcmp(m + 8, "WEBP", 4) == 0);
 }
 
 /* Why a file that no format takes is none of ours. */
-static void explain(char *why, size_t size, const struct format_head *h, const struct format_match *m)
+static void explain(char *why, size_t size, const struct format_head *h,
+                    const struct format_match *m)
 {
     char list[120];
     if (m->what[0]) {
@@ -84,7 +87,8 @@ static void explain(char *why, size_t size, const struct format_head *h, const s
     if (h->n_keys == 0)
         snprintf(why, size, "no JSON records and no table");
     else
-        snprintf(why, size, "no reviews; its %s: %s", h->shape == JSONSHAPE_NONE ? "columns" : "keys",
+        snprintf(why, size, "no reviews; its %s: %s",
+                 h->shape == JSONSHAPE_NONE ? "columns" : "keys",
                  columns_list(list, sizeof list, h->keys, h->n_keys));
 }
 
@@ -95,7 +99,8 @@ static const char *is_later(const struct format_head *h, char *why, size_t size)
         while (n < 4 && later[i].keys[n])
             n++;
         if (h->shape != JSONSHAPE_NONE && format_has_keys(h, later[i].keys, n)) {
-            snprintf(why, size, "%s: format %s is not supported yet", later[i].what, later[i].format);
+            snprintf(why, size, "%s: format %s is not supported yet", later[i].what,
+                     later[i].format);
             return why;
         }
     }
@@ -196,7 +201,8 @@ static int look_into(struct search *s, const char *folder, struct err *e)
     char **names = NULL, why[200];
     int n = 0, rc = list_folder(&names, &n, folder, e);
     for (int i = 0; i < n; i++) {
-        char *path = xasprintf("%s%s%s", folder, folder[strlen(folder) - 1] == '/' ? "" : "/", names[i]);
+        char *path = xasprintf("%s%s%s", folder,
+                               folder[strlen(folder) - 1] == '/' ? "" : "/", names[i]);
         if (is_photo(path))
             s->set->n_photos++;
         else if (packed_copy(names, n, i))
@@ -246,7 +252,8 @@ static void drop_others(struct source_set *set)
     for (int i = 0; i < set->n_files; i++) {
         struct source_found *f = &set->file[i];
         if (google && f->reviews && strcmp(f->file.format, format_table.name) == 0) {
-            ignore(set, f->file.path, "a table of reviews beside Google Restaurants: another data set");
+            ignore(set, f->file.path,
+                   "a table of reviews beside Google Restaurants: another data set");
             free((char *)f->file.path);
         } else {
             set->file[kept++] = *f;
@@ -274,14 +281,17 @@ static int check_set(const struct source_set *set, const char *first, struct err
             return 0;
     for (int i = 0; i < set->n_files + set->n_ignored && at + 8 < sizeof seen; i++) {
         bool good = i < set->n_files;
-        const char *path = good ? set->file[i].file.path : set->ignored[i - set->n_files].path;
+        const char *path =
+            good ? set->file[i].file.path : set->ignored[i - set->n_files].path;
         const char *slash = strrchr(path, '/');
         int n = snprintf(seen + at, sizeof seen - at, "%s%.60s (%.100s)", i ? ", " : "",
-                         slash ? slash + 1 : path, good ? set->file[i].what : set->ignored[i - set->n_files].why);
+                         slash ? slash + 1 : path,
+                         good ? set->file[i].what : set->ignored[i - set->n_files].why);
         at += n > 0 ? (size_t)n : 0;
     }
     if (set->n_photos && at + 8 < sizeof seen)
-        snprintf(seen + at, sizeof seen - at, "%s%d photo files", at ? ", " : "", set->n_photos);
+        snprintf(seen + at, sizeof seen - at, "%s%d photo files", at ? ", " : "",
+                 set->n_photos);
     return err_set(e, "%.100s: no reviews found; seen: %s", first, seen);
 }
 
@@ -302,8 +312,8 @@ static int look_at_all(struct search *s, const char *const *paths, int n, struct
     return 0;
 }
 
-int source_detect(struct source_set *set, const char *const *paths, int n, const char *format,
-                  const struct source_options *o, struct err *e)
+int source_detect(struct source_set *set, const char *const *paths, int n,
+                  const char *format, const struct source_options *o, struct err *e)
 {
     *set = (struct source_set){0};
     bool automatic = !format || strcmp(format, "auto") == 0;
@@ -312,7 +322,9 @@ int source_detect(struct source_set *set, const char *const *paths, int n, const
         for (size_t i = 0; i < ARRAY_LEN(later); i++)
             if (strcmp(format, later[i].format) == 0)
                 return err_set(e, "format %s is not supported yet", format);
-        return err_set(e, "format '%s' is not known; formats are auto, google-restaurants, table", format);
+        return err_set(
+            e, "format '%s' is not known; formats are auto, google-restaurants, table",
+            format);
     }
     if (n < 1)
         return err_set(e, "no input: name a file or a folder");
