@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "base/util.h"
 #include "db/db.h"
+#include "db/member.h"
 #include "db/method.h"
 #include "db/setting.h"
 #include "db/stage.h"
@@ -22,7 +23,7 @@ struct job {
     struct db *db;
     struct extractive *x;
     int64_t summary_method, price_method, category_method;
-    const char *by_time; /* "1": fold k sees only folds before k */
+    int by_time; /* fold k sees only folds before k */
 };
 
 struct work {
@@ -60,22 +61,13 @@ static const char sql_pending[] =
     "AND f.item = 'set ' || v.id || ' ' || hex(v.text_digest)\n"
     "AND (f.permanent = 1 OR f.attempts >= 3)) ORDER BY v.id LIMIT :chunk";
 
-/* The members of a set, in content order. A set of fold k holds the train reviews of the
- * other folds (by time: of earlier ones) and the unlabelled rest; fold -1 all of train. */
-#ifdef MM_PLANT_LEAK /* a test build that must be caught by v_leak: reads its own fold too */
-#define MEMBER "r.split IN ('train', 'none')"
-#else
-#define MEMBER \
-    "(r.split = 'none' OR (r.split = 'train' AND (:fold = -1 OR\n" \
-    "CASE WHEN :by_time THEN r.fold < :fold ELSE r.fold <> :fold END)))"
-#endif
-
+/* The members of a set, in content order. */
 static const char sql_user_texts[] =
     "SELECT r.id, r.text FROM review r JOIN content c ON c.id = r.content_id\n"
-    "WHERE r.user_id = :entity AND " MEMBER " ORDER BY c.digest, r.id";
+    "WHERE r.user_id = :entity AND " MEMBER_SQL " ORDER BY c.digest, r.id";
 static const char sql_business_texts[] =
     "SELECT r.id, r.text FROM review r JOIN content c ON c.id = r.content_id\n"
-    "WHERE r.business_id = :entity AND " MEMBER " ORDER BY c.digest, r.id";
+    "WHERE r.business_id = :entity AND " MEMBER_SQL " ORDER BY c.digest, r.id";
 
 static void bind(void *ctx, sqlite3_stmt *q)
 {
@@ -91,12 +83,8 @@ static void read_texts(struct job *j, struct work *w, int64_t entity, int fold)
     size_t *end = NULL;
     int cap = 0;
     db_int(q, ":entity", entity);
-#ifndef MM_PLANT_LEAK
     db_int(q, ":fold", fold);
-    db_int(q, ":by_time", j->by_time[0] == '1');
-#else
-    (void)fold;
-#endif
+    db_int(q, ":by_time", j->by_time);
     buf_addc(&w->review_ids, '[');
     while (db_step(q)) {
         if (w->n == cap) {
@@ -295,7 +283,7 @@ static int run(struct db *db, const struct opts *o)
     struct stage s;
     struct err e;
     char *by_time = db_setting(db, "split_by_time");
-    j.by_time = by_time ? by_time : "0";
+    j.by_time = by_time && *by_time == '1';
     if (!(j.x = extractive_new(&e)))
         die("%s", e.text);
     stage_begin(&s, db, "summarize", o);
