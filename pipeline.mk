@@ -65,7 +65,7 @@ endif
 TOOL    = $(BIN)$(1) --db $(call quote,$(DB))
 
 all: report
-	@echo "report: $(dir $(DB))$(notdir $(basename $(DB)))-report.html"
+	@echo "report: $(STAMPS)/report.html"
 
 # ---- the DAG: a stage after those it reads from ----
 $(STAMPS)/ingest:

@@ -244,7 +244,8 @@ static void drop_orphans(struct db *db)
         "DELETE FROM summary WHERE visible_id NOT IN (SELECT id FROM visible WHERE n_text > 0)",
         "DELETE FROM price_tag WHERE visible_id NOT IN (SELECT id FROM visible WHERE n_text > 0)",
         "DELETE FROM category WHERE visible_id NOT IN (SELECT id FROM visible WHERE n_text > 0)",
-        "DELETE FROM reading WHERE visible_id NOT IN (SELECT id FROM visible)"};
+        "DELETE FROM reading WHERE what = 'summary' AND NOT EXISTS (SELECT 1 FROM summary s\n"
+        "WHERE s.visible_id = reading.visible_id AND s.method_id = reading.method_id)"};
     db_begin(db);
     for (size_t i = 0; i < ARRAY_LEN(sql); i++)
         db_run(db_use(db, sql[i]));

@@ -255,6 +255,8 @@ static void fit_all(struct fit *f, struct stage *s)
     }
 }
 
+static const char sql_forget_readings[] = "DELETE FROM reading WHERE what <> 'summary'";
+
 static int run(struct db *db, const struct opts *o)
 {
     struct stage s;
@@ -268,8 +270,10 @@ static int run(struct db *db, const struct opts *o)
     if (!d)
         die("%s: %s", db_path(db), e.text);
     stage_begin(&s, db, "reduce", o);
-    if (!o->plan)
-        db_begin(db); /* entity_read writes what it read */
+    if (!o->plan) {
+        db_begin(db); /* entity_read writes what it reads, all of it anew */
+        db_run(db_use(db, sql_forget_readings));
+    }
     for (int i = 0; i < BLOCKS; i++) {
         f[i].b = &block_table[i];
         f[i].d = d;
