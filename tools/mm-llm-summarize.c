@@ -237,15 +237,20 @@ static const struct stage_task task = {
     .load = load, .compute = compute, .store = store, .label = label, .release = release,
     .bind = bind};
 
-/* Results of sets that no longer exist. */
+/* Results of sets that are no longer what they were, and what hangs on them: nothing stale may
+ * stay in use, not even when the new set turns out to hold no sentence. */
 static void drop_orphans(struct db *db)
 {
+#define OF_THE_SET(t) \
+    "DELETE FROM " t " WHERE NOT EXISTS (SELECT 1 FROM visible v\n" \
+    "WHERE v.id = " t ".visible_id AND v.n_text > 0 AND v.text_digest = " t ".set_digest)"
     static const char *const sql[] = {
-        "DELETE FROM summary WHERE visible_id NOT IN (SELECT id FROM visible WHERE n_text > 0)",
-        "DELETE FROM price_tag WHERE visible_id NOT IN (SELECT id FROM visible WHERE n_text > 0)",
-        "DELETE FROM category WHERE visible_id NOT IN (SELECT id FROM visible WHERE n_text > 0)",
+        OF_THE_SET("summary"), OF_THE_SET("price_tag"), OF_THE_SET("category"),
         "DELETE FROM reading WHERE what = 'summary' AND NOT EXISTS (SELECT 1 FROM summary s\n"
-        "WHERE s.visible_id = reading.visible_id AND s.method_id = reading.method_id)"};
+        "WHERE s.visible_id = reading.visible_id AND s.method_id = reading.method_id)",
+        "DELETE FROM failure WHERE stage = 'summarize' AND NOT EXISTS (SELECT 1 FROM visible v\n"
+        "WHERE v.id = CAST(substr(item, 5) AS INTEGER)\n"
+        "AND item = 'set ' || v.id || ' ' || hex(v.text_digest))"};
     db_begin(db);
     for (size_t i = 0; i < ARRAY_LEN(sql); i++)
         db_run(db_use(db, sql[i]));
