@@ -84,8 +84,8 @@ CREATE INDEX review_content ON review (content_id);
 -- One row per photo that a review or a manifest names.
 CREATE TABLE image (
     id          INTEGER PRIMARY KEY,
-    key         TEXT NOT NULL UNIQUE,   -- the source's photo id
-    review_id   INTEGER REFERENCES review,   -- NULL: belongs to the business itself
+    key         TEXT NOT NULL,          -- the source's photo id
+    review_id   INTEGER,                -- of its business; NULL: belongs to the business itself
     business_id INTEGER REFERENCES business, -- NULL: named by a manifest only
     path        TEXT,                   -- below IMAGES; '': the manifest says it is gone
     caption     TEXT,                   -- that came with the data
@@ -96,9 +96,9 @@ CREATE TABLE image (
     inode       INTEGER,
     content_id  INTEGER REFERENCES content   -- of the file's bytes; NULL unless ok
 ) STRICT;
+CREATE UNIQUE INDEX image_key ON image (key);
 CREATE INDEX image_business ON image (business_id);
-CREATE INDEX image_content ON image (content_id);
-CREATE INDEX image_review ON image (review_id) WHERE review_id IS NOT NULL;
+CREATE INDEX image_content ON image (content_id) WHERE content_id IS NOT NULL;
 
 -- Records that could not be used. Nothing read is silently dropped.
 CREATE TABLE reject (

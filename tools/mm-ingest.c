@@ -311,6 +311,8 @@ static void journal(struct db *db, int fresh, const char *mode)
 static int load(struct ingest *g, struct err *e)
 {
     struct loader_rule rule = make_rule(g);
+    /* Every id comes from a row that this process just read or wrote. */
+    db_exec(g->db, "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -8192");
     journal(g->db, -1, "PRAGMA journal_mode = DELETE");
     db_begin(g->db);
     db_triggers_off(g->db);
@@ -322,6 +324,7 @@ static int load(struct ingest *g, struct err *e)
     } else
         db_rollback(g->db);
     journal(g->db, 1, "PRAGMA journal_mode = WAL");
+    db_exec(g->db, "PRAGMA foreign_keys = ON");
     loader_release(&g->loader);
     return rc;
 }

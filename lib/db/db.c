@@ -237,13 +237,16 @@ void db_triggers_on(struct db *db, const char *tables)
 int64_t db_content(struct db *db, const unsigned char digest[32], int64_t bytes)
 {
     static const char sql_find[] = "SELECT id FROM content WHERE digest = :digest";
-    static const char sql_add[] = "INSERT INTO content (digest, bytes) VALUES (:digest, :bytes)";
     sqlite3_stmt *q = db_use(db, sql_find);
     db_blob(q, ":digest", digest, 32);
     int64_t id = db_one_int(q, 0);
-    if (id)
-        return id;
-    q = db_use(db, sql_add);
+    return id ? id : db_content_new(db, digest, bytes);
+}
+
+int64_t db_content_new(struct db *db, const unsigned char digest[32], int64_t bytes)
+{
+    static const char sql_add[] = "INSERT INTO content (digest, bytes) VALUES (:digest, :bytes)";
+    sqlite3_stmt *q = db_use(db, sql_add);
     db_blob(q, ":digest", digest, 32);
     db_int(q, ":bytes", bytes);
     db_run(q);

@@ -63,6 +63,8 @@ void db_triggers_on(struct db *db, const char *tables);
 
 /* content.id of a digest, made if new. */
 int64_t db_content(struct db *db, const unsigned char digest[32], int64_t bytes);
+/* The same where the caller knows that it is new. */
+int64_t db_content_new(struct db *db, const unsigned char digest[32], int64_t bytes);
 
 /* Settings: value of a name (owned by the caller, free()) or NULL. */
 char *db_setting(struct db *db, const char *name);

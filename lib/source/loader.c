@@ -7,7 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES 8192 /* slots of the id cache */
+#define NAMES 16384 /* slots of the caches of ids */
+#define TEXTS 8192
+#define LOG2_MET 25 /* 4 MiB */
+
+/* As in schema.sql; a fresh load drops them and makes them again. */
+static const char image_indices[] =
+    "CREATE UNIQUE INDEX image_key ON image (key);"
+    "CREATE INDEX image_business ON image (business_id);"
+    "CREATE INDEX image_content ON image (content_id) WHERE content_id IS NOT NULL";
 
 /* ---- keys to ids ---- */
 
@@ -18,15 +26,26 @@ static uint64_t hash_text(uint64_t h, const char *s)
     return rng_mix(h);
 }
 
+/* 0: certainly not in the tables yet. */
+static int maybe_met(struct loader *l, uint64_t hash)
+{
+    return !l->fresh || bloom_add(&l->met, hash);
+}
+
 static int64_t find_or_add(struct loader *l, const char *sql_find, const char *sql_add,
                            const char *key, uint64_t kind)
 {
-    struct loader_name *slot = &l->names[hash_text(kind, key) % NAMES];
+    uint64_t hash = hash_text(kind, key);
+    struct loader_name *slot = &l->names[hash % NAMES];
     if (slot->key && slot->key[0] == (char)('0' + kind) && strcmp(slot->key + 1, key) == 0)
         return slot->id;
-    sqlite3_stmt *q = db_use(l->db, sql_find);
-    db_text(q, ":key", key);
-    int64_t id = db_one_int(q, 0);
+    sqlite3_stmt *q;
+    int64_t id = 0;
+    if (maybe_met(l, hash)) {
+        q = db_use(l->db, sql_find);
+        db_text(q, ":key", key);
+        id = db_one_int(q, 0);
+    }
     if (!id) {
         q = db_use(l->db, sql_add);
         db_text(q, ":key", key);
@@ -51,6 +70,21 @@ static int64_t business_id(struct loader *l, const char *key)
     static const char sql_find[] = "SELECT id FROM business WHERE key = :key";
     static const char sql_add[] = "INSERT INTO business (key) VALUES (:key)";
     return find_or_add(l, sql_find, sql_add, key, 1);
+}
+
+static int64_t content_of(struct loader *l, const char *text, size_t bytes)
+{
+    unsigned char digest[SHA256_BYTES];
+    uint64_t hash;
+    sha256_of(digest, text, bytes);
+    memcpy(&hash, digest, sizeof hash);
+    struct loader_text *slot = &l->texts[hash % TEXTS];
+    if (slot->id && memcmp(slot->digest, digest, sizeof digest) == 0)
+        return slot->id;
+    slot->id = maybe_met(l, hash) ? db_content(l->db, digest, (int64_t)bytes)
+                                  : db_content_new(l->db, digest, (int64_t)bytes);
+    memcpy(slot->digest, digest, sizeof digest);
+    return slot->id;
 }
 
 /* ---- split and fold ---- */
@@ -131,6 +165,11 @@ static struct row match(struct loader *l, struct wanted *w)
     }
     w->nth = fits ? best.nth : used;
     return best;
+}
+
+static uint64_t pair_hash(const struct wanted *w)
+{
+    return rng_mix(rng_mix((uint64_t)w->user) + (uint64_t)w->business);
 }
 
 static int64_t id_of_key(struct loader *l, const char *key)
@@ -219,14 +258,46 @@ static void update_review(struct loader *l, const struct wanted *w, int64_t id)
     db_run(q);
 }
 
+static const char sql_add_image[] =
+    "INSERT INTO image (key, review_id, business_id, state, reason) VALUES\n"
+    "(:key, nullif(:review, 0), nullif(:business, 0), 'missing', 'no image folder')";
+
+static void append_image(struct loader *l, const char *key, int64_t review, int64_t business)
+{
+    static const char sql_again[] = "INSERT OR IGNORE INTO temp.image_again VALUES (:key)";
+    sqlite3_stmt *q = db_use(l->db, sql_add_image);
+    db_text(q, ":key", key);
+    db_int(q, ":review", review);
+    db_int(q, ":business", business);
+    db_run(q);
+    l->image_changes++;
+    if (bloom_add(&l->met, hash_text(2, key))) {
+        q = db_use(l->db, sql_again);
+        db_text(q, ":key", key);
+        db_run(q);
+    }
+}
+
+/* The end of appending: of several reviews that name one photo the first one has it. */
+static void close_images(struct loader *l)
+{
+    static const char sql_repeats[] =
+        "DELETE FROM image WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER\n"
+        "(PARTITION BY key ORDER BY id) AS nth FROM image\n"
+        "WHERE key IN (SELECT key FROM temp.image_again)) WHERE nth > 1)";
+    if (!l->images_open)
+        return;
+    db_run(db_use(l->db, sql_repeats));
+    l->merged_here += db_changes(l->db);
+    db_exec(l->db, image_indices);
+    l->images_open = 0;
+}
+
 /* A photo named by a review (review, business) or by a manifest (review 0). */
 static void put_image(struct loader *l, const char *key, int64_t review, int64_t business)
 {
     static const char sql_find[] =
         "SELECT id, coalesce(review_id, 0), coalesce(business_id, 0) FROM image WHERE key = :key";
-    static const char sql_add[] =
-        "INSERT INTO image (key, review_id, business_id, state, reason) VALUES\n"
-        "(:key, nullif(:review, 0), nullif(:business, 0), 'missing', 'not looked for yet')";
     static const char sql_set[] =
         "UPDATE image SET review_id = nullif(:review, 0), business_id = nullif(:business, 0)\n"
         "WHERE id = :id";
@@ -247,7 +318,7 @@ static void put_image(struct loader *l, const char *key, int64_t review, int64_t
         idset_add(&l->seen_images, id);
         return;
     }
-    q = db_use(l->db, id ? sql_set : sql_add);
+    q = db_use(l->db, id ? sql_set : sql_add_image);
     if (id)
         db_int(q, ":id", id);
     else
@@ -266,7 +337,10 @@ static void put_pics(struct loader *l, const struct source_record *r, int64_t re
                      int64_t business)
 {
     for (int i = 0; i < r->n_pics; i++)
-        put_image(l, r->pics[i], review, business);
+        if (l->images_open)
+            append_image(l, r->pics[i], review, business);
+        else
+            put_image(l, r->pics[i], review, business);
 }
 
 /* The record equals a row that this pass has already met. */
@@ -286,18 +360,17 @@ static int merge_into(struct loader *l, struct wanted *w, const struct row *row,
 
 static int put_review(struct loader *l, const struct source_record *r, struct err *e)
 {
-    unsigned char digest[SHA256_BYTES];
     struct wanted w = {.user = user_id(l, r->user_key), .business = business_id(l, r->business_key),
                        .at = r->has_at ? r->at : 0, .r = r, .split = split_of(l, r), .fold = -1};
     if (!w.split)
         return err_set(e, "the record names no split; use SPLIT=random");
     if (!strcmp(w.split, "train"))
         w.fold = fold_of(l, r);
-    if (r->text_bytes) {
-        sha256_of(digest, r->text, r->text_bytes);
-        w.content = db_content(l->db, digest, (int64_t)r->text_bytes);
-    }
-    struct row row = match(l, &w);
+    if (r->text_bytes)
+        w.content = content_of(l, r->text, r->text_bytes);
+    struct row row = {0};
+    if (maybe_met(l, pair_hash(&w)))
+        row = match(l, &w);
     if (row.seen)
         return merge_into(l, &w, &row, e);
     int64_t keyed = r->review_key ? id_of_key(l, r->review_key) : 0;
@@ -342,6 +415,7 @@ static void put_photo(struct loader *l, const struct source_record *r)
         "UPDATE image SET path = :path, caption = :caption WHERE key = :key\n"
         "AND (path, caption) IS NOT (:path, :caption)";
     static const char sql_which[] = "SELECT coalesce(business_id, 0) FROM image WHERE key = :key";
+    close_images(l);
     sqlite3_stmt *q = db_use(l->db, sql_has);
     db_text(q, ":key", r->photo_key);
     if (!db_one_int(q, 0) || r->business_key)
@@ -382,8 +456,15 @@ void loader_begin(struct loader *l, struct db *db, const struct loader_rule *rul
     *l = (struct loader){.db = db, .rule = *rule};
     l->fresh = db_one_int(db_use(db, sql_any), 0) != 0;
     l->names = xcalloc(NAMES, sizeof *l->names);
-    if (l->fresh) /* one sort at the end instead of a random insert per review */
-        db_exec(db, "DROP INDEX review_business");
+    l->texts = xcalloc(TEXTS, sizeof *l->texts);
+    if (l->fresh) { /* one sort at the end instead of a random insert per row */
+        bloom_init(&l->met, LOG2_MET);
+        db_exec(db, "DROP INDEX review_business; DROP INDEX review_content;"
+                    "DROP INDEX image_key; DROP INDEX image_business; DROP INDEX image_content;"
+                    "CREATE TEMP TABLE IF NOT EXISTS image_again (key TEXT PRIMARY KEY)"
+                    " WITHOUT ROWID; DELETE FROM temp.image_again");
+        l->images_open = 1;
+    }
 }
 
 void loader_source(struct loader *l, int64_t source_id)
@@ -397,7 +478,9 @@ static void remove_unseen(struct loader *l)
 {
     static const char sql_reviews[] = "SELECT id, user_id, business_id FROM review";
     static const char sql_images[] = "SELECT id, coalesce(business_id, 0) FROM image";
-    static const char sql_unlink[] = "UPDATE image SET review_id = NULL WHERE review_id = :id";
+    static const char sql_unlink[] =
+        "UPDATE image SET review_id = NULL WHERE business_id = (SELECT business_id FROM review\n"
+        "WHERE id = :id) AND review_id = :id";
     static const char sql_drop[] = "DELETE FROM review WHERE id = :id";
     static const char sql_drop_image[] = "DELETE FROM image WHERE id = :id";
     struct idset gone = {0}, gone_images = {0};
@@ -545,8 +628,10 @@ static void split_by_time(struct loader *l)
 
 void loader_end(struct loader *l)
 {
+    close_images(l);
     if (l->fresh)
-        db_exec(l->db, "CREATE INDEX review_business ON review (business_id)");
+        db_exec(l->db, "CREATE INDEX review_business ON review (business_id);"
+                       "CREATE INDEX review_content ON review (content_id)");
     else
         remove_unseen(l);
     if (l->rule.unit == UNIT_TIME && !l->rule.provided)
@@ -560,6 +645,8 @@ void loader_release(struct loader *l)
     for (int i = 0; l->names && i < NAMES; i++)
         free(l->names[i].key);
     free(l->names);
+    free(l->texts);
+    bloom_release(&l->met);
     idset_release(&l->seen_reviews);
     idset_release(&l->seen_images);
     idset_release(&l->seen_businesses);
