@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* The small matrix product of the trainable layers, C = A B (+ C, or + bias).
+ *
+ *     tile_product(y, 64, x, 16, 1, wt, 64, 128, 64, 8, bias, 0);   // y = x W^T + b
+ *
+ * All sizes are padded by the caller, so there are no edges.
+ * Each element of C is one sum over k = 0, 1, ..., K-1 in that order, so the result does not
+ * depend on M, on N, on the number of threads or on what else is in the batch. Product and
+ * sum are fused (one rounding) where the machine can, AVX-512 and AVX2: these two give the
+ * same bits under gcc and clang with -O2; -O0 and other machines are close.
+ * Measured on one Zen 4 core, GFLOP/s for [128,38][38,64], [128,64][64,32], [256,2816]
+ * [2816,128] and, with A transposed, [64,128][128,32]: 112, 113, 110, 115; unfused 78, 77, 71,
+ * 77; OpenBLAS 0.3.21 110, 112, 96, 113. So no BLAS in the layers: nothing to gain from it.
+ */
+#ifndef MM_TRAIN_TILE_H
+#define MM_TRAIN_TILE_H
+#include <stddef.h>
+
+/* For loops that gcc should vectorise also at -O2, compiled for three instruction sets.
+ * clang 14 gives such functions a name that other files cannot link to, so there it is off. */
+#if defined(__x86_64__) && !defined(__clang__)
+#define TILE_FAST \
+    __attribute__((target_clones("avx512f", "avx2", "default"), \
+                   optimize("O3", "no-math-errno", "no-trapping-math")))
+#else
+#define TILE_FAST
+#endif
+
+/* For their helpers: gcc does not inline across different optimize attributes by itself. */
+#define TILE_INLINE static inline __attribute__((always_inline))
+
+#define TILE_COLS 16 /* N and the leading dimensions of B and C are multiples of this */
+#define TILE_ROWS 8  /* M is a multiple of this */
+
+int tile_pad(int n); /* n rounded up to TILE_COLS */
+
+const char *tile_isa(void);  /* "avx512f", "avx2" or "generic": what tile_product uses here */
+
+/* A(m,k) = a[m*a_row + k*a_col], b [K,ldb], bias [N] or NULL -> c [M,ldc]. With add != 0 the
+ * product is added to c (bias must then be NULL). c overlaps nothing; b, c and bias are
+ * aligned to 4 bytes only. */
+void tile_product(float *c, int ldc, const float *a, int a_row, int a_col, const float *b,
+                  int ldb, int M, int N, int K, const float *bias, int add);
+
+#endif
