@@ -3,15 +3,14 @@
  *
  *     tile_product(y, 64, x, 16, 1, wt, 64, 128, 64, 8, bias, 0);   // y = x W^T + b
  *
- * Layers of a DLRM are 8 to 64 wide: too small for a BLAS, whose packing and dispatch cost
- * more than the product. All sizes are padded by the caller, so there are no edges.
+ * All sizes are padded by the caller, so there are no edges.
  * Each element of C is one sum over k = 0, 1, ..., K-1 in that order, so the result does not
- * depend on M, on N, on the number of threads or on what else is in the batch. On machines
- * that have it, the product and the sum are fused (one rounding): equal bits are
- * promised for one build on one machine, closeness elsewhere.
- * Measured on one Zen 4 core, GFLOP/s for [128,38][38,64], [128,64][64,32] and, with A
- * transposed, [64,128][128,32]: 105, 110, 113; unfused 78, 77, 77; OpenBLAS 0.3.21 100, 105,
- * 108. For [256,2816][2816,128] OpenBLAS wins (it copies its blocks): layer.c switches.
+ * depend on M, on N, on the number of threads or on what else is in the batch. Product and
+ * sum are fused (one rounding) where the machine can, AVX-512 and AVX2: these two give the
+ * same bits under gcc and clang with -O2; -O0 and other machines are close.
+ * Measured on one Zen 4 core, GFLOP/s for [128,38][38,64], [128,64][64,32], [256,2816]
+ * [2816,128] and, with A transposed, [64,128][128,32]: 112, 113, 110, 115; unfused 78, 77, 71,
+ * 77; OpenBLAS 0.3.21 110, 112, 96, 113. So no BLAS in the layers: nothing to gain from it.
  */
 #ifndef MM_TRAIN_TILE_H
 #define MM_TRAIN_TILE_H
