@@ -15,6 +15,7 @@ static char path[64];
 static const char *put(const void *bytes, size_t n)
 {
     snprintf(path, sizeof path, "%s/f", dir);
+    unlink(path); /* truncating a file makes some file systems flush it */
     FILE *f = fopen(path, "wb");
     if (!f || fwrite(bytes, 1, n, f) != n || fclose(f) != 0)
         die("cannot write %s", path);

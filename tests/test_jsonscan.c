@@ -10,6 +10,7 @@ static char path[] = "/tmp/mm_test_jsonscan.XXXXXX";
 
 static void put(const char *s, size_t n)
 {
+    unlink(path); /* truncating a file makes some file systems flush it */
     FILE *f = fopen(path, "wb");
     if (!f || fwrite(s, 1, n, f) != n || fclose(f) != 0)
         die("cannot write %s", path);

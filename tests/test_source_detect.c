@@ -14,6 +14,7 @@ static const char *put(const char *name, const char *text)
 {
     static char path[256];
     snprintf(path, sizeof path, "%s/%s", dir, name);
+    unlink(path); /* truncating a file makes some file systems flush it */
     FILE *f = fopen(path, "wb");
     if (!f || fputs(text, f) < 0 || fclose(f) != 0)
         die("cannot write %s", path);

@@ -32,8 +32,7 @@ enum source_what { SOURCE_REVIEW, SOURCE_BUSINESS, SOURCE_PHOTO };
 struct source_record {
     enum source_what what;
     int64_t line; /* 1-based line; in a JSON tree the 1-based number of the record */
-    const char
-        *business_key; /* review: never NULL; business: never NULL; photo: or NULL */
+    const char *business_key; /* NULL only of a photo */
     /* review */
     const char *review_key; /* the source's own id, or NULL */
     const char *user_key;   /* never NULL */
@@ -72,7 +71,7 @@ struct source_sink {
 
 struct source_file {
     const char *path;
-    const char *format; /* a name of source_formats */
+    const char *format; /* one of the table in source.c */
     bool labelled;      /* ratings of this file are labels */
 };
 
