@@ -8,28 +8,37 @@
 
 #define ALIASES 20
 
-/* Common names of each field, the best first: where a table has several, that one is taken. */
+/* Common names of each field, the best first: where a table has several, that one is
+ * taken. */
 static const struct {
     const char *field;
     const char *alias[ALIASES];
 } known[COLUMNS_FIELDS] = {
-    [COLUMNS_USER] = {"user", {"userid", "user", "reviewerid", "authorid", "customerid", "reviewer",
-                               "author", "username", "reviewername", "customer", "profilename"}},
-    [COLUMNS_BUSINESS] = {"business", {"businessid", "business", "gmapid", "parentasin", "asin",
-                                       "productid", "itemid", "restaurantid", "placeid", "item",
-                                       "restaurant", "restaurantname", "product", "productname",
-                                       "place", "businessname", "hotel"}},
-    [COLUMNS_TEXT] = {"text", {"reviewtext", "text", "review", "reviewbody", "reviewcontent", "body",
-                               "comment", "comments", "content"}},
-    [COLUMNS_RATING] = {"rating", {"rating", "stars", "overall", "starrating", "reviewrating",
-                                   "reviewscore", "score"}},
-    [COLUMNS_TIME] = {"time", {"unixreviewtime", "timestamp", "sorttimestamp", "time", "date",
-                               "reviewdate", "reviewtime", "createdat", "datetime"}},
+    [COLUMNS_USER] = {"user",
+                      {"userid", "user", "reviewerid", "authorid", "customerid",
+                       "reviewer", "author", "username", "reviewername", "customer",
+                       "profilename"}},
+    [COLUMNS_BUSINESS] = {"business",
+                          {"businessid", "business", "gmapid", "parentasin", "asin",
+                           "productid", "itemid", "restaurantid", "placeid", "item",
+                           "restaurant", "restaurantname", "product", "productname",
+                           "place", "businessname", "hotel"}},
+    [COLUMNS_TEXT] = {"text",
+                      {"reviewtext", "text", "review", "reviewbody", "reviewcontent",
+                       "body", "comment", "comments", "content"}},
+    [COLUMNS_RATING] = {"rating",
+                        {"rating", "stars", "overall", "starrating", "reviewrating",
+                         "reviewscore", "score"}},
+    [COLUMNS_TIME] = {"time",
+                      {"unixreviewtime", "timestamp", "sorttimestamp", "time", "date",
+                       "reviewdate", "reviewtime", "createdat", "datetime"}},
     [COLUMNS_ID] = {"id", {"reviewid", "id"}},
     [COLUMNS_SPLIT] = {"split", {"split", "set"}},
-    [COLUMNS_PHOTOS] = {"photos", {"photos", "photo", "photoids", "pics", "images", "image"}},
+    [COLUMNS_PHOTOS] = {"photos",
+                        {"photos", "photo", "photoids", "pics", "images", "image"}},
     [COLUMNS_NAME] = {"name", {"name", "title", "businessname", "restaurantname"}},
-    [COLUMNS_CATEGORIES] = {"categories", {"categories", "category", "cuisines", "cuisine"}},
+    [COLUMNS_CATEGORIES] = {"categories",
+                            {"categories", "category", "cuisines", "cuisine"}},
     [COLUMNS_PRICE] = {"price", {"price", "pricerange", "cost", "averagecost"}},
 };
 
@@ -99,8 +108,11 @@ static int override_one(struct columns *c, const char *const *names, int n, cons
     const char *equals = memchr(s, '=', bytes);
     int f = field_of(s, equals ? (size_t)(equals - s) : bytes);
     if (!equals || f < 0)
-        return err_set(e, "columns: '%.*s' is not field=Column; fields are user, business, text, "
-                       "rating, time, id, split, photos, name, categories, price", (int)bytes, s);
+        return err_set(
+            e,
+            "columns: '%.*s' is not field=Column; fields are user, business, text, "
+            "rating, time, id, split, photos, name, categories, price",
+            (int)bytes, s);
     size_t len = bytes - (size_t)(equals + 1 - s);
     if (len == 0) {
         c->at[f] = -1;
@@ -109,12 +121,13 @@ static int override_one(struct columns *c, const char *const *names, int n, cons
     snprintf(name, sizeof name, "%.*s", (int)len, equals + 1);
     c->at[f] = find_column(names, n, name);
     if (c->at[f] < 0)
-        return err_set(e, "columns: no column '%s' for %s; there are: %s", name, known[f].field,
-                       columns_list(list, sizeof list, names, n));
+        return err_set(e, "columns: no column '%s' for %s; there are: %s", name,
+                       known[f].field, columns_list(list, sizeof list, names, n));
     return 0;
 }
 
-static int override_all(struct columns *c, const char *const *names, int n, const char *s, struct err *e)
+static int override_all(struct columns *c, const char *const *names, int n, const char *s,
+                        struct err *e)
 {
     while (*s) {
         s += strspn(s, " \t");
@@ -128,7 +141,8 @@ static int override_all(struct columns *c, const char *const *names, int n, cons
     return 0;
 }
 
-/* Drops what the other kind of row uses: a review table's "name" is often the reviewer's. */
+/* Drops what the other kind of row uses: a review table's "name" is often the reviewer's.
+ */
 static void settle(struct columns *c)
 {
     int *at = c->at;
@@ -147,11 +161,12 @@ static void settle(struct columns *c)
     if (at[COLUMNS_BUSINESS] < 0 || !told)
         return;
     c->rows = COLUMNS_BUSINESSES;
-    at[COLUMNS_RATING] = at[COLUMNS_TIME] = at[COLUMNS_ID] = at[COLUMNS_SPLIT] = at[COLUMNS_PHOTOS] = -1;
+    at[COLUMNS_RATING] = at[COLUMNS_TIME] = at[COLUMNS_ID] = at[COLUMNS_SPLIT] =
+        at[COLUMNS_PHOTOS] = -1;
 }
 
-int columns_choose(struct columns *c, const char *const *names, int n, const char *override,
-                   struct err *e)
+int columns_choose(struct columns *c, const char *const *names, int n,
+                   const char *override, struct err *e)
 {
     guess(c, names, n);
     if (override && override_all(c, names, n, override, e) < 0)
@@ -160,14 +175,16 @@ int columns_choose(struct columns *c, const char *const *names, int n, const cha
     return 0;
 }
 
-const char *columns_text(char *text, size_t size, const struct columns *c, const char *const *names)
+const char *columns_text(char *text, size_t size, const struct columns *c,
+                         const char *const *names)
 {
     size_t at = 0;
     text[0] = 0;
     for (int f = 0; f < COLUMNS_FIELDS; f++) {
         if (c->at[f] < 0)
             continue;
-        int k = snprintf(text + at, size - at, "%s%s=%s", at ? ", " : "", known[f].field, names[c->at[f]]);
+        int k = snprintf(text + at, size - at, "%s%s=%s", at ? ", " : "", known[f].field,
+                         names[c->at[f]]);
         if (k < 0 || (size_t)k >= size - at)
             break;
         at += (size_t)k;

@@ -3,11 +3,11 @@
  *
  *     struct columns c;
  *     if (columns_choose(&c, names, n, "user=Reviewer,photos=", &e) < 0)
- *         ...                                  // unknown field or column: e names those there are
+ *         ...                       // unknown field or column: e names those there are
  *     printf("%s\n", columns_text(text, sizeof text, &c, names));
  *
- * Names are compared without case, blanks, dashes and underscores. An override replaces the
- * guess of the fields it names; "field=" switches one off.
+ * Names are compared without case, blanks, dashes and underscores. An override replaces
+ * the guess of the fields it names; "field=" switches one off.
  */
 #ifndef MM_SOURCE_COLUMNS_H
 #define MM_SOURCE_COLUMNS_H
@@ -39,11 +39,12 @@ struct columns {
 
 /* names [n]. override may be NULL. Reviews need user, business and rating; businesses need a
  * key (or name) and categories, a price or a name; rows is NOTHING otherwise. */
-int columns_choose(struct columns *c, const char *const *names, int n, const char *override,
-                   struct err *e) MM_MUST_CHECK;
+int columns_choose(struct columns *c, const char *const *names, int n,
+                   const char *override, struct err *e) MM_MUST_CHECK;
 
 /* "user=Reviewer, business=Restaurant, ..." into text; returns text. */
-const char *columns_text(char *text, size_t size, const struct columns *c, const char *const *names);
+const char *columns_text(char *text, size_t size, const struct columns *c,
+                         const char *const *names);
 
 /* "a, b, c": the names, cut to fit; returns text. */
 const char *columns_list(char *text, size_t size, const char *const *names, int n);

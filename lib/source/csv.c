@@ -9,19 +9,20 @@
 struct csv {
     struct window w;
     struct csv_parser parser;
-    bool mac;              /* a lone CR ends a line */
-    bool after_cr;         /* mac: the last byte was a CR, an LF here belongs to it */
-    int64_t line;          /* of the byte at the window's start */
-    int64_t record_line;   /* where the present record began */
-    bool row_done;         /* the parser has seen the record's end */
-    bool over;             /* the record is larger than allowed */
+    bool mac;            /* a lone CR ends a line */
+    bool after_cr;       /* mac: the last byte was a CR, an LF here belongs to it */
+    int64_t line;        /* of the byte at the window's start */
+    int64_t record_line; /* where the present record began */
+    bool row_done;       /* the parser has seen the record's end */
+    bool over;           /* the record is larger than allowed */
     int64_t repaired;
     struct buf pool;       /* the fields, each with its NUL */
     size_t *start, *bytes; /* [room] of each field in the pool */
     char **field;          /* [room] */
     int n, room;
-    char **names;          /* [columns] */
+    char **names; /* [columns] */
     int columns;
+    char head[UTF8_EXCERPT + 8]; /* of csv_head */
 };
 
 /* ---- libcsv's callbacks ---- */
@@ -73,9 +74,9 @@ static size_t piece(const char *s, size_t n)
     return lf ? to + 1 : 0;
 }
 
-static void count_line(struct csv *c, char last)
+static void count_line(struct csv *c, char last, bool alone)
 {
-    if (last == '\n' && !(c->mac && c->after_cr))
+    if (last == '\n' && !(c->mac && c->after_cr && alone))
         c->line++;
     if (last == '\r' && c->mac)
         c->line++;
@@ -85,14 +86,15 @@ static void count_line(struct csv *c, char last)
 static int feed(struct csv *c, size_t n, struct err *e)
 {
     const char *p = c->w.buf + c->w.at;
-    /* libcsv takes a quote for the beginning of a field only behind its delimiter; nothing
-     * to prepare here. It returns less than n only when it has no memory. */
+    /* Less than n only when it has no memory. */
     if (csv_parse(&c->parser, p, n, take_field, take_row, c) != n)
-        return err_set(e, "%s: %s", gz_path(c->w.in), csv_strerror(csv_error(&c->parser)));
+        return err_set(e, "%s: %s", gz_path(c->w.in),
+                       csv_strerror(csv_error(&c->parser)));
     c->w.at += n;
-    count_line(c, p[n - 1]);
+    count_line(c, p[n - 1], n == 1);
     /* A line end outside of quotes that ended no record was a blank line. */
-    if (!c->row_done && !c->parser.quoted && c->n == 0 && (p[n - 1] == '\n' || p[n - 1] == '\r'))
+    if (!c->row_done && !c->parser.quoted && c->n == 0 &&
+        (p[n - 1] == '\n' || p[n - 1] == '\r'))
         c->record_line = c->line;
     return 0;
 }
@@ -107,18 +109,24 @@ static void begin_record(struct csv *c)
 
 static int finish(struct csv *c, struct err *e)
 {
+    /* Strict from here on: so libcsv tells whether a quote is open. */
+    csv_set_opts(&c->parser, CSV_STRICT | CSV_STRICT_FINI);
     if (csv_fini(&c->parser, take_field, take_row, c) == 0)
         return 0;
     if (csv_error(&c->parser) == CSV_EPARSE)
-        return err_set(e, "%s: file ends inside a quoted field of the record that begins in line %lld",
-                       gz_path(c->w.in), (long long)c->record_line);
+        return err_set(
+            e,
+            "%s: file ends inside a quoted field of the record that begins in line %lld",
+            gz_path(c->w.in), (long long)c->record_line);
     return err_set(e, "%s: %s", gz_path(c->w.in), csv_strerror(csv_error(&c->parser)));
 }
 
 static void set_options(struct csv *c, char delimiter)
 {
-    csv_init(&c->parser, CSV_STRICT_FINI);
+    csv_init(&c->parser, 0);
     csv_set_delim(&c->parser, (unsigned char)delimiter);
+    /* Its own step of 128 bytes makes a field of n bytes cost n * n / 256 copied bytes. */
+    csv_set_blk_size(&c->parser, 65536);
 }
 
 /* The record is too large already: starts the parser anew behind the present line. */
@@ -130,10 +138,9 @@ static void give_up(struct csv *c)
     c->over = c->row_done = true;
 }
 
-/* Reads up to the end of one record: 1, 0 at the end of the file, -1. */
-static int read_row(struct csv *c, struct err *e)
+/* Feeds the parser up to the end of one record: 1, 0 at the end of the file, -1. */
+static int feed_row(struct csv *c, struct err *e)
 {
-    begin_record(c);
     while (!c->row_done) {
         size_t left = c->w.len - c->w.at, n = piece(c->w.buf + c->w.at, left);
         if (n == 0 && left > CSV_RECORD_MAX)
@@ -144,9 +151,7 @@ static int read_row(struct csv *c, struct err *e)
                 return -1;
             if (rc > 0)
                 continue;
-            if (left && feed(c, left, e) < 0)
-                return -1;
-            if (finish(c, e) < 0)
+            if ((left && feed(c, left, e) < 0) || finish(c, e) < 0)
                 return -1;
             return c->row_done;
         }
@@ -155,9 +160,16 @@ static int read_row(struct csv *c, struct err *e)
         if (!c->row_done && c->parser.entry_pos > CSV_RECORD_MAX)
             give_up(c);
     }
-    for (int i = 0; i < c->n; i++)
-        c->field[i] = c->pool.data + c->start[i];
     return 1;
+}
+
+static int read_row(struct csv *c, struct err *e)
+{
+    begin_record(c);
+    int rc = feed_row(c, e);
+    for (int i = 0; i < c->n; i++) /* only now: the pool has moved while it grew */
+        c->field[i] = c->pool.data + c->start[i];
+    return rc;
 }
 
 /* ---- the header ---- */
@@ -187,14 +199,16 @@ static int check_text(struct csv *c, struct err *e)
         return err_set(e, "%s: is empty", path);
     if (n >= 2 && (memcmp(p, "\xff\xfe", 2) == 0 || memcmp(p, "\xfe\xff", 2) == 0))
         return err_set(e, "%s: is UTF-16 text; save it as UTF-8", path);
-    if (memchr(p, 0, n < 512 ? n : 512))
+    size_t first = piece(p, n);
+    if (memchr(p, 0, first ? first : n))
         return err_set(e, "%s: is no text (NUL bytes)", path);
     return 0;
 }
 
 static int read_header(struct csv *c, struct err *e)
 {
-    if (window_fill(&c->w, e) < 0 || window_skip_bom(&c->w, e) < 0 || check_text(c, e) < 0)
+    if (window_fill(&c->w, e) < 0 || window_skip_bom(&c->w, e) < 0 ||
+        check_text(c, e) < 0)
         return -1;
     const char *p = c->w.buf + c->w.at;
     size_t n = c->w.len - c->w.at, end = piece(p, n);
@@ -205,8 +219,6 @@ static int read_header(struct csv *c, struct err *e)
         return -1;
     if (rc == 0 || c->n == 0)
         return err_set(e, "%s: no header line", gz_path(c->w.in));
-    for (int i = 0; i < c->n; i++)
-        c->field[i] = c->pool.data + c->start[i];
     c->columns = c->n;
     c->names = xcalloc((size_t)c->n, sizeof *c->names);
     for (int i = 0; i < c->n; i++)
@@ -273,27 +285,30 @@ int csv_next(struct csv *c, struct csv_record *r, struct err *e)
     int rc = read_row(c, e);
     if (rc <= 0)
         return rc;
-    *r = (struct csv_record){.field = c->field, .bytes = c->bytes, .n = c->n, .line = c->record_line};
+    *r = (struct csv_record){
+        .field = c->field, .bytes = c->bytes, .n = c->n, .line = c->record_line};
     if (c->over)
-        snprintf(r->reason, sizeof r->reason, "record larger than %zu MiB or %d fields (an unclosed quote?)",
+        snprintf(r->reason, sizeof r->reason,
+                 "record larger than %zu MiB or %d fields (an unclosed quote?)",
                  CSV_RECORD_MAX >> 20, CSV_COLUMNS_MAX);
     else if (c->n != c->columns)
-        snprintf(r->reason, sizeof r->reason, "%d fields where the header has %d", c->n, c->columns);
+        snprintf(r->reason, sizeof r->reason, "%d fields where the header has %d", c->n,
+                 c->columns);
     return r->reason[0] ? CSV_REJECT : CSV_RECORD;
 }
 
-void csv_excerpt(const struct csv *c, char out[UTF8_EXCERPT])
+const char *csv_head(struct csv *c, size_t *n)
 {
-    char joined[UTF8_EXCERPT + 8];
     size_t at = 0;
-    for (int i = 0; i < c->n && at < sizeof joined; i++) {
-        size_t n = c->bytes[i], room = sizeof joined - at;
-        memcpy(joined + at, c->field[i], n < room ? n : room);
-        at += n < room ? n : room;
-        if (i + 1 < c->n && at < sizeof joined)
-            joined[at++] = csv_delimiter(c);
+    for (int i = 0; i < c->n && at < sizeof c->head; i++) {
+        size_t bytes = c->bytes[i], room = sizeof c->head - at;
+        memcpy(c->head + at, c->field[i], bytes < room ? bytes : room);
+        at += bytes < room ? bytes : room;
+        if (i + 1 < c->n && at < sizeof c->head)
+            c->head[at++] = csv_delimiter(c);
     }
-    utf8_excerpt(out, joined, at);
+    *n = at;
+    return c->head;
 }
 
 int64_t csv_repaired(const struct csv *c)

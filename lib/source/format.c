@@ -41,7 +41,8 @@ static void add_key(char **keys, int *n, const char *s)
         keys[(*n)++] = xstrdup(s);
 }
 
-static int json_keys(char **keys, int *n, struct gz *in, enum jsonshape shape, struct err *e)
+static int json_keys(char **keys, int *n, struct gz *in, enum jsonshape shape,
+                     struct err *e)
 {
     struct jsonscan *s = jsonscan_open(in, shape);
     struct jsonscan_record r;
@@ -76,14 +77,15 @@ static int csv_keys(char **keys, int *n, struct gz *in, struct err *e)
     return 0;
 }
 
-int format_read_keys(char *keys[FORMAT_KEYS_MAX], int *n, const char *path, enum jsonshape shape,
-                     struct err *e)
+int format_read_keys(char *keys[FORMAT_KEYS_MAX], int *n, const char *path,
+                     enum jsonshape shape, struct err *e)
 {
     *n = 0;
     struct gz *in = gz_open(path, e);
     if (!in)
         return -1;
-    int rc = shape == JSONSHAPE_NONE ? csv_keys(keys, n, in, e) : json_keys(keys, n, in, shape, e);
+    int rc = shape == JSONSHAPE_NONE ? csv_keys(keys, n, in, e)
+                                     : json_keys(keys, n, in, shape, e);
     gz_close(in);
     return rc;
 }
@@ -102,8 +104,8 @@ static int stop(struct format_run *run, struct err *e)
     return err_set(e, "%s: stopped", run->file->path);
 }
 
-int format_reject(struct format_run *run, int64_t line, const char *excerpt, struct err *e,
-                  const char *fmt, ...)
+int format_reject(struct format_run *run, int64_t line, struct err *e, const char *fmt,
+                  ...)
 {
     struct source_reject r = {.line = line};
     char reason[256];
@@ -119,7 +121,7 @@ int format_reject(struct format_run *run, int64_t line, const char *excerpt, str
         while ((whole[--n] & 0xc0) == 0x80)
             ;
     memcpy(r.reason, whole, n);
-    utf8_excerpt(r.excerpt, excerpt, strlen(excerpt));
+    utf8_excerpt(r.excerpt, run->head, run->head_bytes);
     run->stats->rejects++;
     return run->sink->reject(run->sink->ctx, &r) < 0 ? stop(run, e) : 0;
 }
@@ -127,9 +129,12 @@ int format_reject(struct format_run *run, int64_t line, const char *excerpt, str
 /* The first key that is too long, or NULL. */
 static const char *long_key(const struct source_record *r, size_t *bytes, char name[32])
 {
-    const struct { const char *name, *s; } keys[] = {
-        {"review id", r->review_key}, {"user", r->user_key}, {"business", r->business_key},
-        {"photo id", r->photo_key}};
+    const struct {
+        const char *name, *s;
+    } keys[] = {{"review id", r->review_key},
+                {"user", r->user_key},
+                {"business", r->business_key},
+                {"photo id", r->photo_key}};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         if (keys[i].s && (*bytes = strlen(keys[i].s)) > SOURCE_KEY_MAX)
             return keys[i].name;
@@ -141,17 +146,16 @@ static const char *long_key(const struct source_record *r, size_t *bytes, char n
     return NULL;
 }
 
-int format_emit(struct format_run *run, const struct source_record *r, const char *excerpt,
-                struct err *e)
+int format_emit(struct format_run *run, const struct source_record *r, struct err *e)
 {
     size_t bytes;
     char name[32];
     const char *key = long_key(r, &bytes, name);
     if (key)
-        return format_reject(run, r->line, excerpt, e, "%s of %zu bytes, more than %d", key, bytes,
+        return format_reject(run, r->line, e, "%s of %zu bytes, more than %d", key, bytes,
                              SOURCE_KEY_MAX);
     if (r->text_bytes > SOURCE_TEXT_MAX)
-        return format_reject(run, r->line, excerpt, e, "text of %zu bytes, more than %zu",
+        return format_reject(run, r->line, e, "text of %zu bytes, more than %zu",
                              r->text_bytes, SOURCE_TEXT_MAX);
     run->stats->records++;
     run->stats->stored_bytes = gz_stored_bytes(run->in);
@@ -181,16 +185,18 @@ const char *format_rating(double *rating, const char *s, double lo, double hi)
         return "rating is missing";
     if (s[1] == 0 && *s >= '0' && *s <= '9')
         *rating = *s - '0';
-    else if (s[strspn(s, "0123456789.eE+-")] || parse_double(rating, s, -1e300, 1e300, NULL) < 0)
+    else if (s[strspn(s, "0123456789.eE+-")] ||
+             parse_double(rating, s, -1e300, 1e300, NULL) < 0)
         return "rating is no number";
     return *rating < lo || *rating > hi ? "rating is out of range" : NULL;
 }
 
 const char *format_split(const char *s)
 {
-    static const char *const names[][2] = {
-        {"train", "train"}, {"training", "train"}, {"val", "val"},  {"valid", "val"},
-        {"validation", "val"}, {"dev", "val"},     {"test", "test"}, {"testing", "test"}};
+    static const char *const names[][2] = {{"train", "train"},    {"training", "train"},
+                                           {"val", "val"},        {"valid", "val"},
+                                           {"validation", "val"}, {"dev", "val"},
+                                           {"test", "test"},      {"testing", "test"}};
     for (size_t i = 0; s && i < ARRAY_LEN(names); i++)
         if (strcasecmp(s, names[i][0]) == 0)
             return names[i][1];

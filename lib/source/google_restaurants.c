@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The "Google Restaurants" files of Yan et al., "Personalized Showcases" (2022).
  *
- *   filter_all_t.json      one tree {"train": [...], "val": [...], "test": [...]}; records of
+ *   filter_all_t.json      one tree {"train": [...], "val": [...], "test": [...]}; each with
  *                          business_id, user_id, rating, review_text, pics (ids), and
  *                          history_reviews ([["<user>_<business>", text, ...], ...])
  *   image_review_all.json  JSON lines without history; pics are objects with "id"
  *
  * Either may come in the other's shape. A history review becomes a review of its own behind
- * its record: unlabelled, without rating and split, review_key "<user>_<business>". Where both
+ * its record: unlabelled, no rating, no split, review_key "<user>_<business>". Where both
  * files are given only the first has labels (its rank is higher).
  */
 #include "base/util.h"
@@ -27,10 +27,10 @@ struct record {
     struct jsonval_text *pics; /* [SOURCE_PICS_MAX] */
     const char **pic_keys;     /* [SOURCE_PICS_MAX] */
     int n_pics, n_pics_there;
-    int bad_pics;              /* items without an id */
-    struct history *history;   /* [room] */
+    int bad_pics;            /* items without an id */
+    struct history *history; /* [room] */
     int n_history, room, bad_history;
-    struct buf key;            /* a copy for cutting */
+    struct buf key; /* a copy for cutting */
 };
 
 static void clear(struct record *r)
@@ -62,7 +62,8 @@ static int take_pics(struct jsonval *j, struct record *r)
     int rc = jsonval_array(j);
     while (rc >= 0 && (rc = jsonval_item(j)) == 1) {
         struct jsonval_text id;
-        rc = jsonval_peek(j) == JSONVAL_OBJECT ? take_pic_object(j, &id) : jsonval_scalar(j, &id);
+        rc = jsonval_peek(j) == JSONVAL_OBJECT ? take_pic_object(j, &id)
+                                               : jsonval_scalar(j, &id);
         if (rc < 0)
             break;
         bool good = id.kind == JSONVAL_STRING || id.kind == JSONVAL_NUMBER;
@@ -85,7 +86,9 @@ static int take_history_item(struct jsonval *j, struct history *h, bool *good)
     if (jsonval_array(j) < 0)
         return -1;
     while ((rc = jsonval_item(j)) == 1) {
-        rc = n == 0 ? jsonval_scalar(j, &h->key) : n == 1 ? jsonval_scalar(j, &h->text) : jsonval_skip(j);
+        rc = n == 0   ? jsonval_scalar(j, &h->key)
+             : n == 1 ? jsonval_scalar(j, &h->text)
+                      : jsonval_skip(j);
         if (rc < 0)
             return -1;
         n++;
@@ -138,7 +141,8 @@ static int take_field(struct jsonval *j, const struct jsonval_text *key, struct 
 }
 
 /* Walks one record. -1: malformed, *why says how. */
-static int take_record(struct record *r, char *text, size_t n, int64_t *repaired, const char **why)
+static int take_record(struct record *r, char *text, size_t n, int64_t *repaired,
+                       const char **why)
 {
     struct jsonval j;
     struct jsonval_text key;
@@ -172,20 +176,22 @@ static char *key_of(struct jsonval_text *t)
 
 static void set_text(struct source_record *out, const struct jsonval_text *t)
 {
-    bool none = t->kind != JSONVAL_STRING || strcmp(t->s, "None") == 0 || strcmp(t->s, "null") == 0;
+    bool none = t->kind != JSONVAL_STRING || strcmp(t->s, "None") == 0 ||
+                strcmp(t->s, "null") == 0;
     out->text = none ? "" : t->s;
     out->text_bytes = none ? 0 : t->n;
 }
 
 /* Splits "<user>_<business>": at the record's own user where it begins with it, else at the
  * last underscore. false: there is none. */
-static bool cut_history_key(struct record *r, const char *key, const char *own, const char **user,
-                            const char **business)
+static bool cut_history_key(struct record *r, const char *key, const char *own,
+                            const char **user, const char **business)
 {
     size_t n = strlen(own);
     buf_clear(&r->key);
     buf_adds(&r->key, key);
-    char *mark = strncmp(key, own, n) == 0 && key[n] == '_' ? r->key.data + n : strrchr(r->key.data, '_');
+    char *mark = strncmp(key, own, n) == 0 && key[n] == '_' ? r->key.data + n
+                                                            : strrchr(r->key.data, '_');
     if (!mark)
         return false;
     *mark = 0;
@@ -194,16 +200,18 @@ static bool cut_history_key(struct record *r, const char *key, const char *own, 
     return *user && *business;
 }
 
-static int give_history(struct format_run *run, struct record *r, int64_t line, const char *own,
-                        const char *excerpt, struct err *e)
+static int give_history(struct format_run *run, struct record *r, int64_t line,
+                        const char *own, struct err *e)
 {
     for (int i = 0; i < r->n_history; i++) {
         struct history *h = &r->history[i];
-        struct source_record out = {.what = SOURCE_REVIEW, .line = line, .review_key = h->key.s};
+        struct source_record out = {
+            .what = SOURCE_REVIEW, .line = line, .review_key = h->key.s};
         set_text(&out, &h->text);
         int rc = cut_history_key(r, h->key.s, own, &out.user_key, &out.business_key)
-                     ? format_emit(run, &out, excerpt, e)
-                     : format_reject(run, line, excerpt, e, "history_reviews: key '%.80s' is no user_business",
+                     ? format_emit(run, &out, e)
+                     : format_reject(run, line, e,
+                                     "history_reviews: key '%.80s' is no user_business",
                                      h->key.s);
         if (rc < 0)
             return -1;
@@ -220,7 +228,8 @@ static const char *check(struct source_record *out, struct record *r)
         return out->user_key ? "business_id is missing" : "user_id is missing";
     if (r->text.kind > JSONVAL_NULL && r->text.kind != JSONVAL_STRING)
         return "review_text is no string";
-    const char *why = format_rating(&out->rating, is_text(&r->rating) ? key_of(&r->rating) : NULL, 1, 5);
+    const char *why = format_rating(
+        &out->rating, is_text(&r->rating) ? key_of(&r->rating) : NULL, 1, 5);
     if (!why && out->rating != (double)(int)out->rating)
         why = "rating is no whole number";
     out->has_rating = !why;
@@ -229,30 +238,32 @@ static const char *check(struct source_record *out, struct record *r)
 
 /* The parts of a good record that had to be left out. */
 static int give_defects(struct format_run *run, const struct record *r, int64_t line,
-                        const char *excerpt, struct err *e)
+                        struct err *e)
 {
-    if (r->bad_pics && format_reject(run, line, excerpt, e, "pics: %d without an id left out", r->bad_pics) < 0)
+    if (r->bad_pics &&
+        format_reject(run, line, e, "pics: %d without an id left out", r->bad_pics) < 0)
         return -1;
     if (r->n_pics_there > r->n_pics &&
-        format_reject(run, line, excerpt, e, "pics: %d, the first %d kept", r->n_pics_there, r->n_pics) < 0)
+        format_reject(run, line, e, "pics: %d, the first %d kept", r->n_pics_there,
+                      r->n_pics) < 0)
         return -1;
-    if (r->bad_history && format_reject(run, line, excerpt, e,
-                                        "history_reviews: %d that are no [key, text] left out",
-                                        r->bad_history) < 0)
+    if (r->bad_history &&
+        format_reject(run, line, e,
+                      "history_reviews: %d that are no [key, text] left out",
+                      r->bad_history) < 0)
         return -1;
     return 0;
 }
 
-static int give_record(struct format_run *run, struct record *r, const struct jsonscan_record *in,
-                       const char *excerpt, struct err *e)
+static int give_record(struct format_run *run, struct record *r,
+                       const struct jsonscan_record *in, struct err *e)
 {
     struct source_record out = {.what = SOURCE_REVIEW, .line = in->line};
     const char *why = check(&out, r);
-    if (why && r->rating.kind != JSONVAL_ABSENT && out.user_key && out.business_key)
-        return format_reject(run, in->line, excerpt, e, "%s: '%.40s'", why,
-                             is_text(&r->rating) ? r->rating.s : "");
+    if (why && out.business_key && is_text(&r->rating) && strncmp(why, "rating is", 9) == 0)
+        return format_reject(run, in->line, e, "%s: '%.40s'", why, r->rating.s);
     if (why)
-        return format_reject(run, in->line, excerpt, e, "%s", why);
+        return format_reject(run, in->line, e, "%s", why);
     out.labelled = run->file->labelled;
     out.split = format_split(in->array);
     set_text(&out, &r->text);
@@ -262,26 +273,28 @@ static int give_record(struct format_run *run, struct record *r, const struct js
             r->pic_keys[out.n_pics++] = key;
     }
     out.pics = r->pic_keys;
-    if (format_emit(run, &out, excerpt, e) < 0 || give_defects(run, r, in->line, excerpt, e) < 0)
+    if (format_emit(run, &out, e) < 0 || give_defects(run, r, in->line, e) < 0)
         return -1;
-    return give_history(run, r, in->line, out.user_key, excerpt, e);
+    return give_history(run, r, in->line, out.user_key, e);
 }
 
-static int read_records(struct format_run *run, struct jsonscan *s, struct record *r, struct err *e)
+static int read_records(struct format_run *run, struct jsonscan *s, struct record *r,
+                        struct err *e)
 {
     struct jsonscan_record in;
-    char excerpt[UTF8_EXCERPT];
     int64_t repaired = 0;
     int rc;
     while ((rc = jsonscan_next(s, &in, e)) > 0) {
         const char *why = in.reason;
-        bool good = rc == JSONSCAN_RECORD && take_record(r, in.text, in.bytes, &repaired, &why) == 0;
-        jsonscan_excerpt(s, excerpt);
+        bool good = rc == JSONSCAN_RECORD &&
+                    take_record(r, in.text, in.bytes, &repaired, &why) == 0;
+        run->head = jsonscan_head(s, &run->head_bytes);
         run->stats->bytes = jsonscan_bytes(s);
         run->stats->repaired = repaired + jsonscan_repaired(s);
-        int stopped = good ? give_record(run, r, &in, excerpt, e)
-                           : format_reject(run, in.line, excerpt, e, "%s%s",
-                                           rc == JSONSCAN_RECORD ? "malformed JSON: " : "", why);
+        int stopped =
+            good ? give_record(run, r, &in, e)
+                 : format_reject(run, in.line, e, "%s%s",
+                                 rc == JSONSCAN_RECORD ? "malformed JSON: " : "", why);
         if (stopped < 0)
             return -1;
     }
@@ -310,9 +323,11 @@ static int read_file(struct format_run *run, struct err *e)
     return rc;
 }
 
-static bool match(struct format_match *m, const struct format_head *h, const struct source_options *o)
+static bool match(struct format_match *m, const struct format_head *h,
+                  const struct source_options *o)
 {
-    static const char *const review[] = {"business_id", "user_id", "rating", "review_text", "pics"};
+    static const char *const review[] = {"business_id", "user_id", "rating",
+                                         "review_text", "pics"};
     static const char *const history[] = {"history_reviews"};
     (void)o;
     if (h->shape == JSONSHAPE_NONE || !format_has_keys(h, review, ARRAY_LEN(review)))

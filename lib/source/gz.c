@@ -15,11 +15,11 @@ struct gz {
     int fd;
     char *path;
     int64_t stored, size;
-    bool started;           /* gz_read has been called */
-    char *head;             /* peeked bytes not read yet: head[head_at .. head_n) */
+    bool started; /* gz_read has been called */
+    char *head;   /* peeked bytes not read yet: head[head_at .. head_n) */
     size_t head_at, head_n;
-    unsigned char *packed;  /* NULL: the file is plain */
-    bool ended;             /* the last gzip member has ended */
+    unsigned char *packed; /* NULL: the file is plain */
+    bool ended;            /* the last gzip member has ended */
     z_stream z;
 };
 
@@ -38,9 +38,17 @@ static int64_t read_fd(struct gz *g, void *p, size_t n, struct err *e)
 
 static const char *other_packer(const unsigned char *m, size_t n)
 {
-    static const struct { const char *name, *magic; size_t bytes; } known[] = {
-        {"a zip archive", "PK\x03\x04", 4},     {"bzip2 data", "BZh", 3},
-        {"xz data", "\xfd" "7zXZ", 5},          {"zstd data", "\x28\xb5\x2f\xfd", 4},
+    static const struct {
+        const char *name, *magic;
+        size_t bytes;
+    } known[] = {
+        {"a zip archive", "PK\x03\x04", 4},
+        {"bzip2 data", "BZh", 3},
+        {"xz data",
+         "\xfd"
+         "7zXZ",
+         5},
+        {"zstd data", "\x28\xb5\x2f\xfd", 4},
         {"a 7z archive", "7z\xbc\xaf\x27", 5},
     };
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
@@ -71,7 +79,8 @@ static int start(struct gz *g, struct err *e)
         return err_set(e, "%s: %s", g->path, strerror(errno));
     const char *packer = other_packer(magic, (size_t)n);
     if (packer)
-        return err_set(e, "%s: is %s; unpack it first (only gzip is read)", g->path, packer);
+        return err_set(e, "%s: is %s; unpack it first (only gzip is read)", g->path,
+                       packer);
     if (n < 3 || memcmp(magic, "\x1f\x8b\x08", 3) != 0)
         return 0;
     /* 15 + 16: the widest window, gzip wrapper only. */

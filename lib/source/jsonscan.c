@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD_BYTES 208 /* an excerpt and the rest of its last character */
-#define TAIL_BYTES 2048 /* kept before a record that is searched for: its array's name */
+#define HEAD_BYTES 208  /* an excerpt and the rest of its last character */
+#define TAIL_BYTES 2048 /* kept before a record searched for: its array name */
 
 /* Where in a tree the scan stands. */
 enum place { START, KEY, ITEM, BEHIND_ITEM, BEHIND_VALUE, FINISH, LOST };
@@ -17,7 +17,7 @@ struct jsonscan {
     struct window w;
     enum jsonshape shape;
     enum place place;
-    int64_t number;       /* lines, or records of a tree, so far */
+    int64_t number; /* lines, or records of a tree, so far */
     int64_t repaired;
     bool top_array;       /* the tree is one array without a name */
     bool fresh;           /* the array has just begun: no comma needed */
@@ -48,9 +48,10 @@ void jsonscan_close(struct jsonscan *s)
     free(s);
 }
 
-void jsonscan_excerpt(const struct jsonscan *s, char out[UTF8_EXCERPT])
+const char *jsonscan_head(const struct jsonscan *s, size_t *n)
 {
-    utf8_excerpt(out, s->head, s->head_n);
+    *n = s->head_n;
+    return s->head;
 }
 
 int64_t jsonscan_repaired(const struct jsonscan *s)
@@ -69,7 +70,8 @@ static void keep_head(struct jsonscan *s, const char *p, size_t n)
     memcpy(s->head, p, s->head_n);
 }
 
-static int reject(struct jsonscan *s, struct jsonscan_record *r, const char *fmt, ...) MM_PRINTF(3, 4);
+static int reject(struct jsonscan *s, struct jsonscan_record *r, const char *fmt, ...)
+    MM_PRINTF(3, 4);
 static int reject(struct jsonscan *s, struct jsonscan_record *r, const char *fmt, ...)
 {
     va_list ap;
@@ -132,9 +134,10 @@ static int next_line(struct jsonscan *s, struct jsonscan_record *r, struct err *
     }
     keep_head(s, line, n);
     struct jsonspan p = {0};
-    if (s->w.unterminated && (*line == '{' || *line == '[') && jsonspan_scan(&p, line, n) == 0)
-        return err_set(e, "%s: file ends inside the record of line %lld", gz_path(s->w.in),
-                       (long long)s->number);
+    if (s->w.unterminated && (*line == '{' || *line == '[') &&
+        jsonspan_scan(&p, line, n) == 0)
+        return err_set(e, "%s: file ends inside the record of line %lld",
+                       gz_path(s->w.in), (long long)s->number);
     return record(s, r, line, n);
 }
 
@@ -144,7 +147,8 @@ static int cut_short(struct jsonscan *s, bool inside, struct err *e)
 {
     s->place = LOST;
     return err_set(e, "%s: file ends %s record %lld", gz_path(s->w.in),
-                   inside ? "inside" : "before its closing bracket, behind", (long long)s->number);
+                   inside ? "inside" : "before its closing bracket, behind",
+                   (long long)s->number);
 }
 
 /* The next byte that is no white space, not consumed; 0 at the end of the file; -1. A NUL
@@ -209,7 +213,8 @@ static int resync(struct jsonscan *s, size_t from, struct err *e)
         return 1;
     for (;;) {
         char *p = w->buf + w->at + from, *hit;
-        while ((hit = memmem(p, (size_t)(w->buf + w->len - p), s->first_key.data, s->first_key.len))) {
+        while ((hit = memmem(p, (size_t)(w->buf + w->len - p), s->first_key.data,
+                             s->first_key.len))) {
             char *brace = hit;
             while (brace > w->buf + w->at + from && is_space(brace[-1]))
                 brace--;
@@ -240,14 +245,16 @@ static int resync(struct jsonscan *s, size_t from, struct err *e)
 
 /* Rejects the present record and looks for the next. The fill in there moves the window, so
  * the reason is written first. */
-static int reject_and_resync(struct jsonscan *s, struct jsonscan_record *r, size_t from, struct err *e)
+static int reject_and_resync(struct jsonscan *s, struct jsonscan_record *r, size_t from,
+                             struct err *e)
 {
     int rc = resync(s, from, e);
     if (rc < 0)
         return -1;
     if (rc > 0) {
         size_t n = strlen(r->reason);
-        snprintf(r->reason + n, sizeof r->reason - n, "; structure lost, no further record found");
+        snprintf(r->reason + n, sizeof r->reason - n,
+                 "; structure lost, no further record found");
         s->place = LOST;
     }
     return JSONSCAN_REJECT;
@@ -275,14 +282,13 @@ static int take_value(struct jsonscan *s, struct jsonspan *p, size_t *n, struct 
     bool large = false;
     for (;;) {
         int rc = jsonspan_scan(p, s->w.buf + s->w.at, s->w.len - s->w.at);
+        large |= p->off > JSONSCAN_RECORD_MAX;
         if (rc != 0) {
             *n = large ? 0 : p->off;
             if (large)
                 s->w.at += p->off, p->off = 0;
             return rc < 0;
         }
-        if (p->off > JSONSCAN_RECORD_MAX)
-            large = true;
         if (large)
             s->w.at += p->off, p->off = 0;
         rc = window_fill(&s->w, e);
@@ -326,7 +332,8 @@ static int next_item(struct jsonscan *s, struct jsonscan_record *r, struct err *
     char *text = s->w.buf + s->w.at;
     s->w.at += n;
     if (!object)
-        return reject(s, r, "element %lld of the array is no object", (long long)s->number);
+        return reject(s, r, "element %lld of the array is no object",
+                      (long long)s->number);
     keep_first_key(s, text, n);
     return record(s, r, text, n);
 }
@@ -364,8 +371,8 @@ static int take_name(struct jsonscan *s, struct err *e)
     if (rc < 0)
         return -1;
     if (rc > 0 || n < 2)
-        return err_set(e, "%s: malformed name of an array behind record %lld", gz_path(s->w.in),
-                       (long long)s->number);
+        return err_set(e, "%s: malformed name of an array behind record %lld",
+                       gz_path(s->w.in), (long long)s->number);
     buf_clear(&s->array);
     utf8_repair(&s->array, s->w.buf + s->w.at + 1, n - 2);
     s->w.at += n;
@@ -373,7 +380,8 @@ static int take_name(struct jsonscan *s, struct err *e)
     if (c < 0)
         return -1;
     if (c != ':')
-        return err_set(e, "%s: no colon behind the name '%.60s'", gz_path(s->w.in), s->array.data);
+        return err_set(e, "%s: no colon behind the name '%.60s'", gz_path(s->w.in),
+                       s->array.data);
     s->w.at++;
     return next_byte(s, e) < 0 ? -1 : 0;
 }
@@ -386,7 +394,8 @@ static int at_key(struct jsonscan *s, struct jsonscan_record *r, int c, struct e
         return 0;
     }
     if (c != '"')
-        return err_set(e, "%s: byte 0x%02x where the name of an array belongs", gz_path(s->w.in), c);
+        return err_set(e, "%s: byte 0x%02x where the name of an array belongs",
+                       gz_path(s->w.in), c);
     if (take_name(s, e) < 0)
         return -1;
     if (s->w.buf[s->w.at] == '[') {
@@ -402,7 +411,8 @@ static int at_key(struct jsonscan *s, struct jsonscan_record *r, int c, struct e
     if (rc < 0)
         return -1;
     if (rc > 0)
-        return err_set(e, "%s: malformed value of '%.60s'", gz_path(s->w.in), s->array.data);
+        return err_set(e, "%s: malformed value of '%.60s'", gz_path(s->w.in),
+                       s->array.data);
     s->w.at += n;
     s->number++;
     s->place = BEHIND_VALUE;

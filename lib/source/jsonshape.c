@@ -9,7 +9,8 @@ static bool is_space(int c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Is the value at p, behind white space, an array that begins with an object (or is empty)? */
+/* Is the value at p, behind white space, an array that begins with an object (or is
+ * empty)? */
 static bool array_of_objects(const char *p, size_t n)
 {
     size_t i = 1;

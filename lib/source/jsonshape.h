@@ -4,9 +4,9 @@
  *     if (gz_peek(in, &head, &n, &e) == 0)
  *         switch (jsonshape_guess(head, n)) ...
  *
- * A tree ({"train": [{...}, ...], "val": [...]} or [{...}, ...]) is known by a first value
- * that is an array of objects while no other value of the top level in sight is anything
- * else; lines by an opening brace otherwise.
+ * A tree ({"train": [{...}, ...], "val": [...]} or [{...}, ...]) is known by a first
+ * value that is an array of objects while no other value of the top level in sight is
+ * anything else; lines by an opening brace otherwise.
  */
 #ifndef MM_SOURCE_JSONSHAPE_H
 #define MM_SOURCE_JSONSHAPE_H

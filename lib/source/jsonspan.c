@@ -8,15 +8,16 @@
 enum { BAD = 0, PLAIN, QUOTE, OPEN, CLOSE, MARK };
 
 static const unsigned char kind[256] = {
-    [' '] = PLAIN, ['\t'] = PLAIN, ['\n'] = PLAIN, ['\r'] = PLAIN, ['0'] = PLAIN, ['1'] = PLAIN,
-    ['2'] = PLAIN, ['3'] = PLAIN,  ['4'] = PLAIN,  ['5'] = PLAIN,  ['6'] = PLAIN, ['7'] = PLAIN,
-    ['8'] = PLAIN, ['9'] = PLAIN,  ['-'] = PLAIN,  ['+'] = PLAIN,  ['.'] = PLAIN, ['e'] = PLAIN,
-    ['E'] = PLAIN,
+    [' '] = PLAIN, ['\t'] = PLAIN, ['\n'] = PLAIN, ['\r'] = PLAIN, ['-'] = PLAIN,
+    ['+'] = PLAIN, ['.'] = PLAIN,  ['e'] = PLAIN,  ['E'] = PLAIN,  ['0'] = PLAIN,
+    ['1'] = PLAIN, ['2'] = PLAIN,  ['3'] = PLAIN,  ['4'] = PLAIN,  ['5'] = PLAIN,
+    ['6'] = PLAIN, ['7'] = PLAIN,  ['8'] = PLAIN,  ['9'] = PLAIN,
     /* letters of true, false, null, NaN, Infinity */
-    ['t'] = PLAIN, ['r'] = PLAIN,  ['u'] = PLAIN,  ['f'] = PLAIN,  ['a'] = PLAIN, ['l'] = PLAIN,
-    ['s'] = PLAIN, ['n'] = PLAIN,  ['N'] = PLAIN,  ['I'] = PLAIN,  ['i'] = PLAIN, ['y'] = PLAIN,
-    ['"'] = QUOTE, ['{'] = OPEN,   ['['] = OPEN,   ['}'] = CLOSE,  [']'] = CLOSE, [','] = MARK,
-    [':'] = MARK,
+    ['t'] = PLAIN, ['r'] = PLAIN,  ['u'] = PLAIN,  ['f'] = PLAIN,  ['a'] = PLAIN,
+    ['l'] = PLAIN, ['s'] = PLAIN,  ['n'] = PLAIN,  ['N'] = PLAIN,  ['I'] = PLAIN,
+    ['i'] = PLAIN, ['y'] = PLAIN,
+    ['"'] = QUOTE, ['{'] = OPEN,   ['['] = OPEN,   ['}'] = CLOSE,  [']'] = CLOSE,
+    [','] = MARK,  [':'] = MARK,
 };
 
 size_t jsonspan_string_run(const char *s, size_t n)
@@ -58,7 +59,8 @@ static bool string_end(size_t *at, const char *s, size_t n)
 static bool open_bracket(struct jsonspan *p, char c)
 {
     bool in_object = p->depth > 0 && (p->objects >> (p->depth - 1) & 1);
-    /* {"a": 1, {...: a brace was lost. Without this the rest of the file would be one record. */
+    /* {"a": 1, {...: a brace was lost. Without this the rest of the file would be one
+     * record. */
     if (p->depth >= JSONSPAN_DEPTH_MAX || (in_object && p->last != ':'))
         return false;
     uint64_t bit = (uint64_t)1 << p->depth++;
@@ -97,7 +99,8 @@ int jsonspan_scan(struct jsonspan *p, const char *s, size_t n)
         int k = kind[(unsigned char)c];
         if (p->depth == 0 && (k == CLOSE || c == ','))
             return leave(p, i, 1);
-        if (k == BAD || (k == OPEN && !open_bracket(p, c)) || (k == CLOSE && !close_bracket(p, c)))
+        if (k == BAD || (k == OPEN && !open_bracket(p, c)) ||
+            (k == CLOSE && !close_bracket(p, c)))
             return leave(p, i, -1);
         p->in_string = k == QUOTE;
         p->last = c;

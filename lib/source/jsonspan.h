@@ -6,8 +6,9 @@
  *         n = more(&text);                 // the same bytes again and some behind them
  *     // rc 1: the value is text[0 .. p.off); -1: text[p.off] cannot stand there
  *
- * It follows strings and brackets and knows which bytes may stand outside strings, so that a
- * stray quote is noticed within a few bytes; it does not check the grammar (jsonval does).
+ * It follows strings and brackets and knows which bytes may stand outside strings, so
+ * that a stray quote is noticed within a few bytes; it does not check the grammar
+ * (jsonval does).
  */
 #ifndef MM_SOURCE_JSONSPAN_H
 #define MM_SOURCE_JSONSPAN_H
@@ -22,11 +23,11 @@ struct jsonspan {
     uint64_t objects; /* bit d: the bracket at depth d is a brace */
     int depth;
     bool in_string;
-    char last;        /* the last of { [ } ] , : " outside strings */
+    char last; /* the last of { [ } ] , : " outside strings */
 };
 
-/* 1 complete, 0 more bytes needed, -1 malformed. A scalar at depth 0 is complete before the
- * comma or bracket that follows it. */
+/* 1 complete, 0 more bytes needed, -1 malformed. A scalar at depth 0 is complete before
+ * the comma or bracket that follows it. */
 int jsonspan_scan(struct jsonspan *p, const char *s, size_t n);
 
 /* Bytes of s before the first '"' or '\', n when there is none. */

@@ -38,7 +38,9 @@ enum jsonval_kind jsonval_peek(struct jsonval *j)
     case '[': return JSONVAL_ARRAY;
     case 't': return JSONVAL_TRUE;
     case 'f': return JSONVAL_FALSE;
-    case 'n': case 'N': case 'I': return JSONVAL_NULL;
+    case 'n':
+    case 'N':
+    case 'I': return JSONVAL_NULL;
     case '-': return j->at[1] == 'I' ? JSONVAL_NULL : JSONVAL_NUMBER;
     default:
         if (*j->at >= '0' && *j->at <= '9')
@@ -55,7 +57,9 @@ static int hex4(const char *p)
     int v = 0;
     for (int i = 0; i < 4; i++) {
         int c = p[i], low = c | 0x20;
-        int digit = c >= '0' && c <= '9' ? c - '0' : low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+        int digit = c >= '0' && c <= '9'       ? c - '0'
+                    : low >= 'a' && low <= 'f' ? low - 'a' + 10
+                                               : -1;
         if (digit < 0)
             return -1; /* also at the NUL behind the text */
         v = v << 4 | digit;
@@ -107,8 +111,9 @@ static int unicode_escape(struct jsonval *j, const char **from)
 /* One escape at *from (the backslash) to *to. */
 static int escape(struct jsonval *j, char **to, const char **from)
 {
-    static const char plain[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
-                                    ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+    static const char plain[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',
+                                    ['b'] = '\b', ['f'] = '\f',  ['n'] = '\n',
+                                    ['r'] = '\r', ['t'] = '\t'};
     unsigned char c = (unsigned char)(*from)[1];
     if (plain[c]) {
         *(*to)++ = plain[c];
@@ -118,7 +123,8 @@ static int escape(struct jsonval *j, char **to, const char **from)
     const char *digits = *from + 2;
     int u = c == 'u' ? unicode_escape(j, &digits) : -1;
     if (u < 0)
-        return fail(j, c == 'u' ? "\\u without four hex digits" : "unknown escape in a string");
+        return fail(j, c == 'u' ? "\\u without four hex digits"
+                                : "unknown escape in a string");
     *to = put_utf8(*to, (unsigned)u);
     *from = digits;
     return 0;
@@ -193,7 +199,8 @@ static int take_number(struct jsonval *j, struct jsonval_text *t)
 
 static int take_word(struct jsonval *j, struct jsonval_text *t, enum jsonval_kind kind)
 {
-    static const char *const words[] = {"true", "false", "null", "NaN", "Infinity", "-Infinity"};
+    static const char *const words[] = {"true", "false",    "null",
+                                        "NaN",  "Infinity", "-Infinity"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t n = strlen(words[i]);
         if (strncmp(j->at, words[i], n) == 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A list of photos: photo id <tab> path [<tab> caption [<tab> business id]], one a line, LF or
- * CRLF, with or without a header line, nothing escaped. An empty path is a photo that is gone
- * upstream; a caption "", "None" or "null" is missing.
+/* A list of photos: photo id <tab> path [<tab> caption [<tab> business id]], one a line,
+ * LF or CRLF, with or without a header line, nothing escaped. An empty path is a photo
+ * that is gone upstream; a caption "", "None" or "null" is missing.
  */
 #include "base/util.h"
 #include "source/format.h"
@@ -12,7 +12,8 @@
 #define LINE_MAX_BYTES 65536
 #define FIELDS 4
 
-/* Cuts line at its tabs; returns the number of fields there, which may be more than FIELDS. */
+/* Cuts line at its tabs; returns the number of fields there, which may be more than
+ * FIELDS. */
 static int cut(char *line, char *field[FIELDS])
 {
     int n = 0;
@@ -37,10 +38,11 @@ static bool is_header(char *const field[FIELDS], int n)
 }
 
 static int give(struct format_run *run, char *const field[FIELDS], int n, int64_t line,
-                const char *excerpt, struct err *e)
+                struct err *e)
 {
     if (n < 2 || n > FIELDS)
-        return format_reject(run, line, excerpt, e, "%d fields where a photo has 2 to %d", n, FIELDS);
+        return format_reject(run, line, e, "%d fields where a photo has 2 to %d", n,
+                             FIELDS);
     struct source_record out = {
         .what = SOURCE_PHOTO,
         .line = line,
@@ -50,13 +52,13 @@ static int give(struct format_run *run, char *const field[FIELDS], int n, int64_
         .business_key = n > 3 ? format_key(field[3]) : NULL,
     };
     if (!out.photo_key)
-        return format_reject(run, line, excerpt, e, "photo id is missing");
-    return format_emit(run, &out, excerpt, e);
+        return format_reject(run, line, e, "photo id is missing");
+    return format_emit(run, &out, e);
 }
 
 static int read_lines(struct format_run *run, struct window *w, struct err *e)
 {
-    char *line, *field[FIELDS], excerpt[UTF8_EXCERPT];
+    char *line, *field[FIELDS], head[UTF8_EXCERPT];
     size_t bytes;
     struct buf fixed = {0};
     int64_t number = 0;
@@ -64,9 +66,13 @@ static int read_lines(struct format_run *run, struct window *w, struct err *e)
     while (rc >= 0 && (rc = window_line(w, &line, &bytes, LINE_MAX_BYTES, e)) > 0) {
         number++;
         run->stats->bytes = w->bytes;
-        utf8_excerpt(excerpt, line, bytes);
+        /* A copy: the line is cut at its tabs before anything can be wrong with it. */
+        run->head = head;
+        run->head_bytes = bytes < sizeof head ? bytes : sizeof head;
+        memcpy(head, line, run->head_bytes);
         if (rc == WINDOW_LONG) {
-            rc = format_reject(run, number, excerpt, e, "line longer than %d bytes", LINE_MAX_BYTES);
+            rc = format_reject(run, number, e, "line longer than %d bytes",
+                               LINE_MAX_BYTES);
             continue;
         }
         if (!utf8_clean(line, bytes)) {
@@ -78,7 +84,7 @@ static int read_lines(struct format_run *run, struct window *w, struct err *e)
             continue;
         int n = cut(line, field);
         if (number > 1 || !is_header(field, n))
-            rc = give(run, field, n, number, excerpt, e);
+            rc = give(run, field, n, number, e);
     }
     buf_release(&fixed);
     return rc;
@@ -105,7 +111,8 @@ static bool is_photo_path(const char *s)
     return false;
 }
 
-/* One whole line of the head: 1 a photo with a path, 0 without one, -1 no photo's line. */
+/* One whole line of the head: 1 a photo with a path, 0 without one, -1 no photo's line.
+ */
 static int judge(const char *line, size_t bytes, bool first)
 {
     char copy[4096], *field[FIELDS];
@@ -123,7 +130,8 @@ static int judge(const char *line, size_t bytes, bool first)
     return is_photo_path(field[1]) ? 1 : *field[1] ? -1 : 0;
 }
 
-static bool match(struct format_match *m, const struct format_head *h, const struct source_options *o)
+static bool match(struct format_match *m, const struct format_head *h,
+                  const struct source_options *o)
 {
     int photos = 0, lines = 0;
     const char *p = h->text, *end = p + h->bytes;
@@ -143,7 +151,8 @@ static bool match(struct format_match *m, const struct format_head *h, const str
         lines++;
         p = lf ? lf + 1 : end;
     }
-    snprintf(m->what, sizeof m->what, "list of photos");
+    if (photos > 0)
+        snprintf(m->what, sizeof m->what, "list of photos");
     return photos > 0;
 }
 

@@ -2,8 +2,8 @@
 #include "source/source.h"
 #include "source/format.h"
 
-/* The table of formats, in the order in which they are tried: a table takes what the others
- * do not know. */
+/* The table of formats, in the order in which they are tried: a table takes what the
+ * others do not know. */
 const struct format *const format_all[] = {
     &format_google_restaurants,
     &format_manifest,
@@ -21,7 +21,8 @@ int source_read(const struct source_file *f, const struct source_options *o,
     struct gz *in = gz_open(f->path, e);
     if (!in)
         return -1;
-    struct format_run run = {.file = f, .options = o, .sink = sink, .stats = stats, .in = in};
+    struct format_run run = {
+        .file = f, .options = o, .sink = sink, .stats = stats, .in = in};
     stats->stored = gz_size(in);
     int rc = format->read(&run, e);
     stats->stored_bytes = gz_stored_bytes(in);

@@ -31,20 +31,20 @@ enum source_what { SOURCE_REVIEW, SOURCE_BUSINESS, SOURCE_PHOTO };
  * until the sink returns. */
 struct source_record {
     enum source_what what;
-    int64_t line;             /* 1-based line; in a JSON tree the 1-based number of the record */
-    const char *business_key; /* review: never NULL; business: never NULL; photo: or NULL */
+    int64_t line; /* 1-based line; in a JSON tree the 1-based number of the record */
+    const char *business_key; /* NULL only of a photo */
     /* review */
-    const char *review_key;   /* the source's own id, or NULL */
-    const char *user_key;     /* never NULL */
-    const char *text;         /* never NULL, may be "" */
+    const char *review_key; /* the source's own id, or NULL */
+    const char *user_key;   /* never NULL */
+    const char *text;       /* never NULL, may be "" */
     size_t text_bytes;
     double rating;
     bool has_rating;
-    bool labelled;            /* the rating is a label: false for history and for second files */
+    bool labelled; /* the rating is a label: false for history and for second files */
     bool has_at;
-    int64_t at;               /* unix seconds, UTC */
-    const char *split;        /* "train", "val", "test" or NULL */
-    const char *const *pics;  /* [n_pics] photo keys (a table may give paths) */
+    int64_t at;              /* unix seconds, UTC */
+    const char *split;       /* "train", "val", "test" or NULL */
+    const char *const *pics; /* [n_pics] photo keys (a table may give paths) */
     int n_pics;
     /* photo */
     const char *photo_key;
@@ -71,7 +71,7 @@ struct source_sink {
 
 struct source_file {
     const char *path;
-    const char *format; /* a name of source_formats */
+    const char *format; /* one of the table in source.c */
     bool labelled;      /* ratings of this file are labels */
 };
 
@@ -84,6 +84,7 @@ struct source_stats {
     int64_t records, rejects;
     int64_t repaired;             /* characters replaced by U+FFFD */
     int64_t bad_times;            /* times that were there and could not be read */
+    int64_t nameless_photos;      /* table: photo objects without an id, left out */
     int64_t bytes;                /* unpacked */
     int64_t stored_bytes, stored; /* read so far of the file as stored, and its size */
     bool stopped;                 /* a sink returned -1 */
@@ -93,6 +94,7 @@ struct source_stats {
 /* 0: the file was read to its end. -1: it was not, and its records do not count: unreadable,
  * cut off, not of this format, or stopped by the sink (stats->stopped). */
 int source_read(const struct source_file *f, const struct source_options *o,
-                struct source_sink *sink, struct source_stats *stats, struct err *e) MM_MUST_CHECK;
+                struct source_sink *sink, struct source_stats *stats,
+                struct err *e) MM_MUST_CHECK;
 
 #endif

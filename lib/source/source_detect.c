@@ -71,12 +71,12 @@ static void explain(char *why, size_t size, const struct format_head *h,
                     const struct format_match *m)
 {
     char list[120];
-    if (m->what[0]) {
-        snprintf(why, size, "%s", m->what);
-        return;
-    }
     if (h->bytes == 0) {
         snprintf(why, size, "empty file");
+        return;
+    }
+    if (m->what[0]) {
+        snprintf(why, size, "%s", m->what);
         return;
     }
     if (h->shape == JSONSHAPE_NONE && h->bytes > 2 && h->text[0] == '{' &&

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Any table of reviews or of businesses: CSV, TSV, JSON lines or a JSON array of objects, with
- * a map from its columns to our fields (columns.h). Ratings lie within 0.5..5. Photos are ids
- * or paths: in a cell they are separated by comma, semicolon or bar and a mere count is
- * ignored; in JSON an array of strings or of objects with "id" or "photo_id".
+/* Any table of reviews or of businesses: CSV, TSV, JSON lines or a JSON array of objects,
+ * with a map from its columns to our fields (columns.h). Ratings lie within 0.5..5.
+ * Photos are ids or paths: in a cell they are separated by comma, semicolon or bar and a
+ * mere count is ignored; in JSON an array of strings or of objects with "id" or
+ * "photo_id".
  */
 #include "base/util.h"
 #include "source/columns.h"
@@ -22,11 +23,12 @@ struct table {
     int n_names;
     char *cell[COLUMNS_FIELDS]; /* of the present row, or NULL */
     size_t text_bytes;
-    const char **pics;          /* [SOURCE_PICS_MAX] */
+    const char **pics; /* [SOURCE_PICS_MAX] */
     int n_pics, n_pics_there;
-    struct jsonval_text item[SOURCE_PICS_MAX]; /* photos of an array, until the walk has ended */
-    int n_items, n_items_there;
-    struct buf joined;          /* categories of an array */
+    struct jsonval_text
+        item[SOURCE_PICS_MAX]; /* photos of an array, until the walk has ended */
+    int n_items, n_items_there, nameless;
+    struct buf joined; /* categories of an array */
 };
 
 /* ---- one row, wherever it comes from ---- */
@@ -51,29 +53,30 @@ static void cut_pics(struct table *t)
         add_pic(t, p);
 }
 
-static int reject(struct format_run *run, int64_t line, const char *excerpt, const char *why,
-                  const char *what, struct err *e)
+static int reject(struct format_run *run, int64_t line, const char *why, const char *what,
+                  struct err *e)
 {
-    return format_reject(run, line, excerpt, e, what ? "%s: '%.60s'" : "%s", why, what);
+    return format_reject(run, line, e, what ? "%s: '%.60s'" : "%s", why, what);
 }
 
 static int give_review(struct format_run *run, struct table *t, struct source_record *out,
-                       const char *excerpt, struct err *e)
+                       struct err *e)
 {
     char **cell = t->cell;
     out->what = SOURCE_REVIEW;
     out->user_key = format_key(cell[COLUMNS_USER]);
     out->business_key = format_key(cell[COLUMNS_BUSINESS]);
     char *text = cell[COLUMNS_TEXT], *rating = format_key(cell[COLUMNS_RATING]);
-    bool no_text = !text || !*text || strcmp(text, "None") == 0 || strcmp(text, "null") == 0;
+    bool no_text =
+        !text || !*text || strcmp(text, "None") == 0 || strcmp(text, "null") == 0;
     if (!out->user_key && no_text && !rating)
-        return reject(run, out->line, excerpt, "blank row", NULL, e);
+        return reject(run, out->line, "blank row", NULL, e);
     if (!out->user_key || !out->business_key)
-        return reject(run, out->line, excerpt, out->user_key ? "business is missing" : "user is missing",
-                      NULL, e);
+        return reject(run, out->line,
+                      out->user_key ? "business is missing" : "user is missing", NULL, e);
     const char *why = format_rating(&out->rating, rating, RATING_LEAST, RATING_MOST);
     if (why)
-        return reject(run, out->line, excerpt, why, rating, e);
+        return reject(run, out->line, why, rating, e);
     out->has_rating = true;
     out->labelled = run->file->labelled;
     out->text = no_text ? "" : text;
@@ -81,48 +84,49 @@ static int give_review(struct format_run *run, struct table *t, struct source_re
     out->review_key = format_key(cell[COLUMNS_ID]);
     char *split = format_key(cell[COLUMNS_SPLIT]), *time = format_key(cell[COLUMNS_TIME]);
     if (split && !(out->split = format_split(split)))
-        return reject(run, out->line, excerpt, "split is not train, val or test", split, e);
+        return reject(run, out->line, "split is not train, val or test", split, e);
     out->has_at = time && when_parse(&out->at, time) == 0;
     run->stats->bad_times += time && !out->has_at;
     cut_pics(t);
     out->pics = t->pics;
     out->n_pics = t->n_pics;
-    if (format_emit(run, out, excerpt, e) < 0)
+    if (format_emit(run, out, e) < 0)
         return -1;
     if (t->n_pics_there > t->n_pics)
-        return format_reject(run, out->line, excerpt, e, "photos: %d, the first %d kept",
+        return format_reject(run, out->line, e, "photos: %d, the first %d kept",
                              t->n_pics_there, t->n_pics);
     return 0;
 }
 
-static int give_business(struct format_run *run, struct table *t, struct source_record *out,
-                         const char *excerpt, struct err *e)
+static int give_business(struct format_run *run, struct table *t,
+                         struct source_record *out, struct err *e)
 {
     /* One column may be key and name at once. */
     char *name = format_key(t->cell[COLUMNS_NAME]);
     out->what = SOURCE_BUSINESS;
     out->business_key = format_key(t->cell[COLUMNS_BUSINESS]);
     if (!out->business_key)
-        return reject(run, out->line, excerpt, name ? "business is missing" : "blank row", NULL, e);
+        return reject(run, out->line, name ? "business is missing" : "blank row", NULL,
+                      e);
     out->name = name;
     out->categories = format_key(t->cell[COLUMNS_CATEGORIES]);
     out->price = format_key(t->cell[COLUMNS_PRICE]);
-    return format_emit(run, out, excerpt, e);
+    return format_emit(run, out, e);
 }
 
-static int give_row(struct format_run *run, struct table *t, int64_t line, const char *split,
-                    const char *excerpt, struct err *e)
+static int give_row(struct format_run *run, struct table *t, int64_t line,
+                    const char *split, struct err *e)
 {
     struct source_record out = {.line = line, .split = split};
-    return t->map.rows == COLUMNS_REVIEWS ? give_review(run, t, &out, excerpt, e)
-                                          : give_business(run, t, &out, excerpt, e);
+    return t->map.rows == COLUMNS_REVIEWS ? give_review(run, t, &out, e)
+                                          : give_business(run, t, &out, e);
 }
 
 static void clear(struct table *t)
 {
     memset(t->cell, 0, sizeof t->cell);
     t->text_bytes = 0;
-    t->n_pics = t->n_pics_there = t->n_items = t->n_items_there = 0;
+    t->n_pics = t->n_pics_there = t->n_items = t->n_items_there = t->nameless = 0;
 }
 
 /* Chooses the map for the names in t. */
@@ -135,9 +139,11 @@ static int choose(struct format_run *run, struct table *t, struct err *e)
     if (columns_choose(&t->map, names, t->n_names, override, &why) < 0)
         return err_set(e, "%s: %.400s", run->file->path, why.text);
     if (t->map.rows == COLUMNS_NOTHING)
-        return err_set(e, "%s: no columns for user, business and rating; there are: %s (name them, "
-                       "as in user=Reviewer,business=Restaurant)", run->file->path,
-                       columns_list(list, sizeof list, names, t->n_names));
+        return err_set(
+            e,
+            "%s: no columns for user, business and rating; there are: %s (name them, "
+            "as in user=Reviewer,business=Restaurant)",
+            run->file->path, columns_list(list, sizeof list, names, t->n_names));
     columns_text(run->stats->columns, sizeof run->stats->columns, &t->map, names);
     return 0;
 }
@@ -147,7 +153,6 @@ static int choose(struct format_run *run, struct table *t, struct err *e)
 static int read_csv(struct format_run *run, struct table *t, struct err *e)
 {
     struct csv_record r;
-    char excerpt[UTF8_EXCERPT];
     struct csv *c = csv_open(run->in, e);
     if (!c)
         return -1;
@@ -156,18 +161,18 @@ static int read_csv(struct format_run *run, struct table *t, struct err *e)
         t->names[i] = xstrdup(csv_names(c)[i]);
     int rc = choose(run, t, e);
     while (rc >= 0 && (rc = csv_next(c, &r, e)) > 0) {
-        csv_excerpt(c, excerpt);
+        run->head = csv_head(c, &run->head_bytes);
         run->stats->bytes = csv_bytes(c);
         run->stats->repaired = csv_repaired(c);
         clear(t);
         if (rc == CSV_REJECT) {
-            rc = format_reject(run, r.line, excerpt, e, "%s", r.reason);
+            rc = format_reject(run, r.line, e, "%s", r.reason);
             continue;
         }
         for (int f = 0; f < COLUMNS_FIELDS; f++)
             t->cell[f] = t->map.at[f] < 0 ? NULL : r.field[t->map.at[f]];
         t->text_bytes = t->cell[COLUMNS_TEXT] ? r.bytes[t->map.at[COLUMNS_TEXT]] : 0;
-        rc = give_row(run, t, r.line, NULL, excerpt, e);
+        rc = give_row(run, t, r.line, NULL, e);
     }
     run->stats->bytes = csv_bytes(c);
     csv_close(c);
@@ -183,21 +188,29 @@ static int take_object_id(struct jsonval *j, struct jsonval_text *id)
     int rc = jsonval_object(j);
     *id = (struct jsonval_text){0};
     while (rc >= 0 && (rc = jsonval_key(j, &key)) == 1)
-        rc = jsonval_is(&key, "id") || jsonval_is(&key, "photo_id") ? jsonval_scalar(j, id)
-                                                                    : jsonval_skip(j);
+        rc = jsonval_is(&key, "id") || jsonval_is(&key, "photo_id")
+                 ? jsonval_scalar(j, id)
+                 : jsonval_skip(j);
     return rc;
 }
 
-/* Reads up to SOURCE_PICS_MAX items that are text; *there counts all of them. */
-static int take_items(struct jsonval *j, struct jsonval_text *item, int *n, int *there)
+/* Reads up to SOURCE_PICS_MAX items that are text; *there counts all of them, *nameless the
+ * others but null. */
+static int take_items(struct jsonval *j, struct jsonval_text *item, int *n, int *there,
+                      int *nameless)
 {
     int rc = jsonval_array(j);
-    *n = *there = 0;
+    *n = *there = *nameless = 0;
     while (rc >= 0 && (rc = jsonval_item(j)) == 1) {
         struct jsonval_text one;
-        rc = jsonval_peek(j) == JSONVAL_OBJECT ? take_object_id(j, &one) : jsonval_scalar(j, &one);
-        if (rc < 0 || (one.kind != JSONVAL_STRING && one.kind != JSONVAL_NUMBER))
+        rc = jsonval_peek(j) == JSONVAL_OBJECT ? take_object_id(j, &one)
+                                               : jsonval_scalar(j, &one);
+        if (rc < 0)
+            break;
+        if (one.kind != JSONVAL_STRING && one.kind != JSONVAL_NUMBER) {
+            *nameless += one.kind != JSONVAL_NULL;
             continue;
+        }
         ++*there;
         if (*n < SOURCE_PICS_MAX)
             item[(*n)++] = one;
@@ -226,11 +239,11 @@ static int take_value(struct jsonval *j, struct table *t, const struct jsonval_t
             first = f;
     if (first < 0)
         return jsonval_skip(j);
-    int there, n, rc;
+    int there, n, nameless, rc;
     if (first == COLUMNS_PHOTOS && jsonval_peek(j) == JSONVAL_ARRAY)
-        return take_items(j, t->item, &t->n_items, &t->n_items_there);
+        return take_items(j, t->item, &t->n_items, &t->n_items_there, &t->nameless);
     if (first == COLUMNS_CATEGORIES && jsonval_peek(j) == JSONVAL_ARRAY) {
-        rc = take_items(j, t->item, &n, &there);
+        rc = take_items(j, t->item, &n, &there, &nameless);
         if (rc >= 0)
             join(t, t->item, n);
         return rc;
@@ -248,7 +261,8 @@ static void share_columns(struct table *t)
 }
 
 /* Walks one record into t->cell. -1: malformed, *why says how. */
-static int take_record(struct table *t, char *text, size_t n, int64_t *repaired, const char **why)
+static int take_record(struct table *t, char *text, size_t n, int64_t *repaired,
+                       const char **why)
 {
     struct jsonval j;
     struct jsonval_text key, value[COLUMNS_FIELDS] = {{0}};
@@ -278,10 +292,10 @@ static int take_record(struct table *t, char *text, size_t n, int64_t *repaired,
     return 0;
 }
 
-static int read_json(struct format_run *run, struct table *t, enum jsonshape shape, struct err *e)
+static int read_json(struct format_run *run, struct table *t, enum jsonshape shape,
+                     struct err *e)
 {
     struct jsonscan_record in;
-    char excerpt[UTF8_EXCERPT];
     int64_t repaired = 0;
     if (format_read_keys(t->names, &t->n_names, run->file->path, shape, e) < 0)
         return -1;
@@ -289,12 +303,14 @@ static int read_json(struct format_run *run, struct table *t, enum jsonshape sha
     struct jsonscan *s = jsonscan_open(run->in, shape);
     while (rc >= 0 && (rc = jsonscan_next(s, &in, e)) > 0) {
         const char *why = in.reason;
-        bool good = rc == JSONSCAN_RECORD && take_record(t, in.text, in.bytes, &repaired, &why) == 0;
-        jsonscan_excerpt(s, excerpt);
+        bool good = rc == JSONSCAN_RECORD &&
+                    take_record(t, in.text, in.bytes, &repaired, &why) == 0;
+        run->head = jsonscan_head(s, &run->head_bytes);
         run->stats->bytes = jsonscan_bytes(s);
         run->stats->repaired = repaired + jsonscan_repaired(s);
-        rc = good ? give_row(run, t, in.line, format_split(in.array), excerpt, e)
-                  : format_reject(run, in.line, excerpt, e, "%s%s",
+        run->stats->nameless_photos += good ? t->nameless : 0;
+        rc = good ? give_row(run, t, in.line, format_split(in.array), e)
+                  : format_reject(run, in.line, e, "%s%s",
                                   rc == JSONSCAN_RECORD ? "malformed JSON: " : "", why);
     }
     run->stats->bytes = jsonscan_bytes(s);
@@ -319,7 +335,8 @@ static int read_file(struct format_run *run, struct err *e)
     return rc;
 }
 
-static bool match(struct format_match *m, const struct format_head *h, const struct source_options *o)
+static bool match(struct format_match *m, const struct format_head *h,
+                  const struct source_options *o)
 {
     struct columns map;
     struct err why = {0};

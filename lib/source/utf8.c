@@ -11,7 +11,12 @@ static const char replacement[] = "\xef\xbf\xbd";
  * ill-formed part. The second byte's range is table 3-7 of the Unicode standard. */
 static int sequence(const unsigned char *s, size_t n)
 {
-    int len = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    int len = s[0] < 0x80   ? 1
+              : s[0] < 0xc2 ? 0
+              : s[0] < 0xe0 ? 2
+              : s[0] < 0xf0 ? 3
+              : s[0] < 0xf5 ? 4
+                            : 0;
     if (len == 1)
         return s[0] ? 1 : -1;
     if (len == 0)

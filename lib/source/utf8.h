@@ -6,8 +6,8 @@
  *     utf8_excerpt(reject.excerpt, s, n);
  *
  * What is not UTF-8 becomes U+FFFD, one for each maximal ill-formed part (Unicode 15,
- * section 3.9, "Substitution of Maximal Subparts"; Python's errors="replace" does the same),
- * and so does NUL, at which C strings and SQLite texts would be cut.
+ * section 3.9, "Substitution of Maximal Subparts"; Python's errors="replace" does the
+ * same), and so does NUL, at which C strings and SQLite texts would be cut.
  */
 #ifndef MM_SOURCE_UTF8_H
 #define MM_SOURCE_UTF8_H

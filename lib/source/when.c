@@ -11,8 +11,8 @@ struct moment {
 
 int64_t when_days(int year, int month, int day)
 {
-    /* Years that begin in March put the leap day at their end; then the days before month m
-     * (March = 0) are (153 m + 2) / 5. */
+    /* Years that begin in March put the leap day at their end; then the days before month
+     * m (March = 0) are (153 m + 2) / 5. */
     int64_t y = month > 2 ? year : year - 1, m = (month + 9) % 12;
     int64_t leaps = (y >= 0 ? y / 4 - y / 100 + y / 400 : 0);
     if (y < 0) /* the same with divisions that round down */
@@ -118,18 +118,20 @@ static bool year_first(struct moment *m, const char *s)
     if (!number(&m->year, &s, 4) || (*s != '-' && *s != '/'))
         return false;
     char mark = *s++;
-    return number(&m->month, &s, 2) && literal(&s, mark) && number(&m->day, &s, 2) && clock_part(m, s);
+    return number(&m->month, &s, 2) && literal(&s, mark) && number(&m->day, &s, 2) &&
+           clock_part(m, s);
 }
 
-/* Month first: "5/25/2019 15:54", "09 1, 2016". */
+/* Month first: "5/25/2019 15:54", "05-25-2019 15:54", "09 1, 2016". */
 static bool month_first(struct moment *m, const char *s)
 {
     if (!number(&m->month, &s, 2))
         return false;
-    bool slash = literal(&s, '/');
-    if (!slash && !literal(&s, ' '))
+    char mark = *s;
+    if (mark != '/' && mark != '-' && mark != ' ')
         return false;
-    if (!number(&m->day, &s, 2) || !literal(&s, slash ? '/' : ','))
+    s++;
+    if (!number(&m->day, &s, 2) || !literal(&s, mark == ' ' ? ',' : mark))
         return false;
     blanks(&s);
     return number(&m->year, &s, 4) && clock_part(m, s);
@@ -166,7 +168,7 @@ int when_parse(int64_t *at, const char *s)
     }
     if (!sensible(&m))
         return -1;
-    *at = when_days(m.year, m.month, m.day) * 86400 + m.hour * 3600 + m.minute * 60 + m.second -
-          m.offset_s;
+    *at = when_days(m.year, m.month, m.day) * 86400 + m.hour * 3600 + m.minute * 60 +
+          m.second - m.offset_s;
     return 0;
 }

@@ -7,8 +7,9 @@
  *
  * Understood: seconds (1e7 to 1e11), milliseconds (above 1e11, below 1e14), either with a
  * fraction; "2019-05-25", "2019-05-25 15:54[:00[.5]]", with T, with Z or an offset; with
- * slashes; "5/25/2019 [15:54[:00]] [PM]" (month first); "09 1, 2016" (month day, year).
- * A time without a zone is taken as UTC. Years 1970 to 9999.
+ * slashes; "5/25/2019 [15:54[:00]] [PM]", "05-25-2019" (month first, as in the Zomato
+ * file and its copy by Excel); "09 1, 2016" (month day, year). A time without a zone is
+ * taken as UTC. Years 1970 to 9999.
  */
 #ifndef MM_SOURCE_WHEN_H
 #define MM_SOURCE_WHEN_H

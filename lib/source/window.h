@@ -13,7 +13,6 @@
 #ifndef MM_SOURCE_WINDOW_H
 #define MM_SOURCE_WINDOW_H
 #include "source/gz.h"
-#include <sys/types.h>
 
 #define WINDOW_HEAD 256
 
@@ -23,7 +22,7 @@ struct window {
     struct gz *in;
     char *buf;
     size_t at, len, cap;
-    int64_t bytes;          /* read so far, unpacked */
+    int64_t bytes; /* read so far, unpacked */
     bool eof;
     bool unterminated;      /* the last line given had no line end */
     char head[WINDOW_HEAD]; /* beginning of a line that was too long */
@@ -40,6 +39,7 @@ int window_skip_bom(struct window *w, struct err *e) MM_MUST_CHECK;
 
 /* The next line without its LF or CRLF, NUL-terminated, modifiable, valid until the next
  * call. WINDOW_LONG: longer than max; it was skipped and line is its first 255 bytes. */
-int window_line(struct window *w, char **line, size_t *n, size_t max, struct err *e) MM_MUST_CHECK;
+int window_line(struct window *w, char **line, size_t *n, size_t max,
+                struct err *e) MM_MUST_CHECK;
 
 #endif
