@@ -124,7 +124,7 @@ ln -s loop.jpg "$P/images/loop.jpg"
 mkfifo "$P/images/fifo.jpg"
 printf 'p90\t../reviews.csv\tx\tb1\np91\tout.jpg\tx\tb1\np92\tloop.jpg\tx\tb1\np93\tfifo.jpg\tx\tb1\np94\t\tx\tb1\np95\t/etc/passwd\tx\tb1\n' >> "$P/images.tsv"
 run timeout 20 "$I" --db "$TMP/p.db" "$P"
-is "$RC" 0 "hostile photo paths do not stop a run"; echo "$OUT"
+is "$RC" 0 "hostile photo paths do not stop a run"
 is "$(q "$TMP/p.db" "SELECT group_concat(key || ' ' || state) FROM (SELECT * FROM image WHERE key GLOB 'p9?' ORDER BY key)")" \
     "p90 refused,p91 refused,p92 refused,p93 refused,p94 missing,p95 missing" "each is a row with its reason"
 finish

@@ -187,7 +187,7 @@ static void bind_review(sqlite3_stmt *q, struct loader *l, const struct wanted *
     db_int(q, ":business", w->business);
     db_int(q, ":at", w->at);
     db_int(q, ":nth", w->nth);
-    db_text(q, ":key", r->review_key);
+    db_text(q, ":key", r->labelled ? r->review_key : NULL);
     db_int(q, ":labelled", r->labelled);
     if (r->has_rating)
         db_real(q, ":rating", r->rating);
@@ -373,7 +373,8 @@ static int put_review(struct loader *l, const struct source_record *r, struct er
         row = match(l, &w);
     if (row.seen)
         return merge_into(l, &w, &row, e);
-    int64_t keyed = r->review_key ? id_of_key(l, r->review_key) : 0;
+    /* The key of a history review names its user and business, not the review. */
+    int64_t keyed = r->review_key && r->labelled ? id_of_key(l, r->review_key) : 0;
     if (keyed && idset_has(&l->seen_reviews, keyed))
         return err_set(e, "the review id %.60s again", r->review_key);
     int64_t id = keyed ? keyed : row.id;

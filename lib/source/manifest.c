@@ -133,7 +133,7 @@ static int judge(const char *line, size_t bytes, bool first)
 static bool match(struct format_match *m, const struct format_head *h,
                   const struct source_options *o)
 {
-    int photos = 0, lines = 0;
+    int photos = 0, lines = 0, others = 0;
     const char *p = h->text, *end = p + h->bytes;
     (void)o;
     if (h->shape != JSONSHAPE_NONE)
@@ -145,15 +145,16 @@ static bool match(struct format_match *m, const struct format_head *h,
         if (!lf && h->bytes == GZ_PEEK_MAX)
             break; /* the head's last line is cut */
         int rc = judge(p, (size_t)((lf ? lf : end) - p), lines == 0);
-        if (rc < 0)
-            return false;
-        photos += rc;
+        photos += rc > 0;
+        others += rc < 0;
         lines++;
         p = lf ? lf + 1 : end;
     }
-    if (photos > 0)
+    /* A stray line is a reject of a list of photos; a file full of them is no such list. */
+    bool is_list = photos > 5 * others;
+    if (is_list)
         snprintf(m->what, sizeof m->what, "list of photos");
-    return photos > 0;
+    return is_list;
 }
 
 const struct format format_manifest = {"manifest", match, read_file};
