@@ -31,7 +31,8 @@ CREATE TABLE source (
     rejects   INTEGER NOT NULL,         -- rows of table reject
     merged    INTEGER NOT NULL,         -- records that were already there (history, repeats)
     repaired  INTEGER NOT NULL,         -- characters replaced by U+FFFD
-    note      TEXT                      -- the column map that was used
+    note      TEXT,                     -- the column map that was used
+    bad_times INTEGER NOT NULL DEFAULT 0 -- times that were there and could not be read
 ) STRICT;
 
 CREATE TABLE user (

@@ -112,12 +112,13 @@ static void close_source(struct ingest *g)
 {
     static const char sql_close[] =
         "UPDATE source SET records = :records, rejects = :rejects, merged = :merged,\n"
-        "repaired = :repaired, note = nullif(:note, '') WHERE id = :id";
+        "repaired = :repaired, bad_times = :bad_times, note = nullif(:note, '') WHERE id = :id";
     sqlite3_stmt *q = db_use(g->db, sql_close);
     db_int(q, ":records", g->stats.records - (g->rejects_here - g->stats.rejects));
     db_int(q, ":rejects", g->rejects_here);
     db_int(q, ":merged", g->loader.merged_here);
     db_int(q, ":repaired", g->stats.repaired);
+    db_int(q, ":bad_times", g->stats.bad_times);
     db_text(q, ":note", g->stats.columns);
     db_int(q, ":id", g->loader.source_id);
     db_run(q);
@@ -143,6 +144,9 @@ static int read_file(struct ingest *g, const struct source_found *f, struct err 
     info("%s: %s; %lld records, %lld rejected%s%s", f->file.path, f->what,
          (long long)g->stats.records, (long long)g->rejects_here,
          g->stats.columns[0] ? "; columns " : "", g->stats.columns);
+    if (g->stats.nameless_photos)
+        info("%s: %lld photos have neither an id nor a path", f->file.path,
+             (long long)g->stats.nameless_photos);
     if (g->stats.bad_times)
         info("%s: %lld times could not be read", f->file.path, (long long)g->stats.bad_times);
     return 0;

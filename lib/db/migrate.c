@@ -7,7 +7,7 @@
 
 /* step[i] leads from version i + 1 to i + 2. Views are renewed by db_open afterwards. */
 static const char *const step[] = {
-    NULL,
+    "ALTER TABLE source ADD COLUMN bad_times INTEGER NOT NULL DEFAULT 0",
 };
 
 int migrate(struct db *db, int from, struct err *e)

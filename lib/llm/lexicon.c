@@ -161,8 +161,11 @@ void lexicon_scan(const struct lexicon *lx, const struct words *w,
             continue;
         }
         struct lexicon_hit h = {found->cls, 0, found->text};
-        for (int j = i - 1; j >= 0 && j >= i - NEGATION_REACH; j--)
+        for (int j = i - 1; j >= 0 && j >= i - NEGATION_REACH; j--) {
+            if (w->w[j + 1].from - w->w[j].to > 1)
+                break; /* more than a blank between them: another clause */
             h.negated |= negates(words_at(w, j));
+        }
         hit(ctx, &h);
         i += len + 1;
     }

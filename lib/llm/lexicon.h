@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Word lists: a file "class<TAB>phrase, phrase, ..." per line, and the counting of its phrases
  * in texts. Matching is by whole words, longest phrase first, with the negation rule of Hu and
- * Liu (KDD 2004): a negating word at most three words before turns a hit around.
+ * Liu (KDD 2004): a negating word at most three words before, in the same clause, turns a
+ * hit around.
  *
  *     struct lexicon *lx = lexicon_new("prompts/price.tsv", &e);
  *     lexicon_scan(lx, &words, on_hit, ctx);

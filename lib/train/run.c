@@ -52,9 +52,9 @@ static int resume(struct run_result *r, struct trainer *t, const struct run_job 
     left -= sizeof n;
     if (n < 0 || (uint64_t)n > left / sizeof *r->epochs)
         return err_set(e, "checkpoint is cut");
-    r->epochs = xrealloc(r->epochs, (size_t)n + 1, sizeof *r->epochs);
+    r->epochs = xrealloc(r->epochs, (size_t)n, sizeof *r->epochs);
     memcpy(r->epochs, p, (size_t)n * sizeof *r->epochs);
-    r->n_epochs = (int)n;
+    r->n_epochs = r->cap_epochs = (int)n;
     p += (size_t)n * sizeof *r->epochs;
     left -= (size_t)n * sizeof *r->epochs;
     return trainer_load(t, p, left, e);
@@ -62,8 +62,10 @@ static int resume(struct run_result *r, struct trainer *t, const struct run_job 
 
 static void keep_epoch(struct run_result *r, const struct trainer_epoch *rec)
 {
-    if ((r->n_epochs & (r->n_epochs + 1)) == 0) /* room doubles at 2^k - 1 */
-        r->epochs = xrealloc(r->epochs, (size_t)r->n_epochs * 2 + 2, sizeof *r->epochs);
+    if (r->n_epochs == r->cap_epochs) {
+        r->cap_epochs = r->cap_epochs * 2 + 64;
+        r->epochs = xrealloc(r->epochs, (size_t)r->cap_epochs, sizeof *r->epochs);
+    }
     r->epochs[r->n_epochs++] = *rec;
 }
 

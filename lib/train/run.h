@@ -34,7 +34,7 @@ struct run_job {
 
 struct run_result {
     struct trainer_epoch *epochs; /* [n_epochs] */
-    int n_epochs, best_epoch, degenerate, interrupted;
+    int n_epochs, cap_epochs, best_epoch, degenerate, interrupted;
     float *p;                     /* [d->n] probability of a positive review */
     float threshold;              /* best accuracy on validation */
     double metric[DATASET_SPLITS][METRICS_KINDS];     /* at threshold 0.5; NaN undefined */
