@@ -83,13 +83,18 @@ models:
 	@echo "models: no network of this version needs weights; nothing to fetch"
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/mmrec
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+	  $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/mmrec/sample/images
 	install -m 755 $(TOOLS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard man/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 man/mmrec.7 $(DESTDIR)$(PREFIX)/share/man/man7
 	install -m 644 pipeline.mk $(DESTDIR)$(PREFIX)/share/mmrec
+	install -m 644 sample/reviews.csv sample/images.tsv $(DESTDIR)$(PREFIX)/share/mmrec/sample
+	install -m 644 sample/images/* $(DESTDIR)$(PREFIX)/share/mmrec/sample/images
 uninstall:
 	rm -f $(TOOLS:$(BIN)/%=$(DESTDIR)$(PREFIX)/bin/%) \
 	  $(patsubst man/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard man/*.1))
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man7/mmrec.7
 	rm -rf $(DESTDIR)$(PREFIX)/share/mmrec
 clean:
 	rm -rf build build-san bin

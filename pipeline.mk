@@ -41,7 +41,7 @@ ASSIGN := $(foreach v,$(GIVEN),$(call quote,$v=$($v)))
 STAMPS := $(DB).d
 
 GOALS := $(or $(MAKECMDGOALS),help)
-RUNS  := $(filter all report recommend ingest summarize caption embed reduce train export graph,$(GOALS))
+RUNS  := $(filter all report ingest summarize caption embed reduce train export graph,$(GOALS))
 
 ifneq ($(RUNS)$(filter plan,$(GOALS)),)
 ifneq ($(wildcard $(HERE)Makefile),)
@@ -52,11 +52,11 @@ $(error the tools could not be built)
 endif
 endif
 # One call: remember the settings, take away stale stamps. A refusal stops make here.
+ifneq ($(RUNS)$(wildcard $(DB)),)
 STATUS := $(shell $(BIN)mm-status --db $(call quote,$(DB)) $(if $(RUNS),--create) \
             --sample $(call quote,$(SAMPLE)) --stamps $(call quote,$(STAMPS)) \
             $(ASSIGN) 1>&2 || echo $$?)
 ifneq ($(STATUS),)
-ifneq ($(filter plan,$(GOALS))$(wildcard $(DB)),plan)
 $(error the settings were refused)
 endif
 endif

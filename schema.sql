@@ -418,7 +418,7 @@ item(stage, done) AS (
     UNION ALL
     SELECT 'caption', EXISTS (SELECT 1 FROM caption c, m WHERE m.task = 'caption'
         AND c.image_id = i.id AND c.method_id = m.id)
-    FROM image i WHERE i.business_id IS NOT NULL AND (i.state = 'ok' OR i.caption IS NOT NULL)
+    FROM image i WHERE i.business_id IS NOT NULL AND i.caption IS NOT NULL
     UNION ALL
     SELECT 'embed', EXISTS (SELECT 1 FROM embedding e, m WHERE m.task = 'text'
         AND e.method_id = m.id AND e.content_id = t.content_id)

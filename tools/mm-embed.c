@@ -241,6 +241,10 @@ static int run(struct db *db, const struct opts *o)
     struct job j = {.db = db};
     struct stage s;
     j.root = db_setting(db, "images_root");
+    char *precision = setting_value(db, "PRECISION");
+    if (strcmp(precision, "f32") != 0)
+        die_usage("PRECISION=%s: the encoders of this build compute in f32", precision);
+    free(precision);
     stage_begin(&s, db, "embed", o);
     if (!o->plan)
         drop_orphans(db);
@@ -334,7 +338,6 @@ int main(int argc, char **argv)
         {"image", OPT_FLAG, &image, 0, 0, NULL, "filter: FILE... in, JSON vectors out"},
         {0}};
     int first = opts_parse(argc, argv, &about, defs, &o);
-    struct err e;
     if (text && image)
         die_usage("--text and --image exclude each other");
     if (text)
@@ -343,11 +346,9 @@ int main(int argc, char **argv)
         return close_stdout(filter_images(image_encoder ? image_encoder : "auto", argv + first));
     if (argv[first])
         die_usage("no arguments are taken, got '%s'", argv[first]);
-    struct db *db = db_open(o.db, o.plan ? DB_READ : DB_WRITE, &e);
-    if (!db) {
-        warn("%s", e.text);
+    struct db *db = stage_open(&o, 0);
+    if (!db)
         return close_stdout(EXIT_FAILED);
-    }
     if (!o.plan) {
         remember(db, "TEXT_ENCODER", text_encoder);
         remember(db, "IMAGE_ENCODER", image_encoder);

@@ -266,6 +266,9 @@ static void note_settings(struct ingest *g, const struct loader_rule *rule)
     db_set_setting(g->db, "fold_unit", rule->unit == UNIT_TIME ? "time"
                    : rule->unit == UNIT_USER ? "user" : "user and business");
     db_set_setting(g->db, "images_root", g->images ? g->images : "");
+    buf_clear(&listing);
+    known_mtime(&listing, g->images ? g->images : "");
+    db_set_setting(g->db, "images_mtime", buf_str(&listing));
     buf_release(&listing);
 }
 
@@ -457,12 +460,9 @@ int main(int argc, char **argv)
         {"positive", OPT_STRING, &v.positive, 0, 0, "STARS", "from which a review is positive"},
         {0}};
     int first = opts_parse(argc, argv, &about, defs, &o);
-    struct err e;
-    struct db *db = db_open(o.db, o.plan ? DB_READ : DB_WRITE | DB_CREATE, &e);
-    if (!db) {
-        warn("%s", e.text);
+    struct db *db = stage_open(&o, 1);
+    if (!db)
         return close_stdout(EXIT_FAILED);
-    }
     if (!o.plan)
         remember_all(db, &v, argv + first);
     int status = run(db, &o);

@@ -315,11 +315,9 @@ int main(int argc, char **argv)
     struct err e;
     if (argv[first])
         die_usage("no arguments are taken, got '%s'", argv[first]);
-    struct db *db = db_open(o.db, o.plan ? DB_READ : DB_WRITE, &e);
-    if (!db) {
-        warn("%s", e.text);
+    struct db *db = stage_open(&o, 0);
+    if (!db)
         return close_stdout(EXIT_FAILED);
-    }
     if (backend && !o.plan && setting_change(db, "LLM", backend, &e) < 0)
         die_usage("%s", e.text);
     char *llm = setting_value(db, "LLM");

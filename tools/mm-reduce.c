@@ -277,14 +277,18 @@ static int run(struct db *db, const struct opts *o)
     for (int i = 0; i < BLOCKS; i++) {
         f[i].b = &block_table[i];
         f[i].d = d;
-        if (gather(&f[i], db, !o->plan, &e) < 0)
+        if (gather(&f[i], db, !o->plan, &e) < 0 && !stage_interrupted())
             die("%s", e.text);
+        if (stage_interrupted())
+            break;
         digest(&f[i]);
         f[i].known_already = complete(&f[i], db);
     }
     if (o->plan)
         for (int i = 0; i < BLOCKS; i++)
             stage_plan(&s, f[i].b->name, f[i].known_already ? 0 : d->n, "its inputs changed");
+    else if (stage_interrupted())
+        db_rollback(db);
     else {
         db_commit(db);
         fit_all(f, &s);
@@ -300,15 +304,12 @@ int main(int argc, char **argv)
     struct opts o = opts_default;
     const struct opt_def defs[] = {{0}};
     int first = opts_parse(argc, argv, &about, defs, &o);
-    struct err e;
     if (argv[first])
         die_usage("no arguments are taken, got '%s'", argv[first]);
     blas_single_thread();
-    struct db *db = db_open(o.db, o.plan ? DB_READ : DB_WRITE, &e);
-    if (!db) {
-        warn("%s", e.text);
+    struct db *db = stage_open(&o, 0);
+    if (!db)
         return close_stdout(EXIT_FAILED);
-    }
     int status = run(db, &o);
     db_close(db);
     return close_stdout(status);

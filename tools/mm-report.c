@@ -337,14 +337,11 @@ int main(int argc, char **argv)
         {"out", OPT_STRING, &dir, 0, 0, "DIR", "folder of the files; the database's name with .d"},
         {0}};
     int first = opts_parse(argc, argv, &about, defs, &o);
-    struct err e;
     if (argv[first])
         die_usage("no arguments are taken, got '%s'", argv[first]);
-    struct db *db = db_open(o.db, o.plan ? DB_READ : DB_WRITE, &e);
-    if (!db) {
-        warn("%s", e.text);
+    struct db *db = stage_open(&o, 0);
+    if (!db)
         return close_stdout(EXIT_FAILED);
-    }
     char *beside = xasprintf("%s.d", o.db);
     int status = run(db, &o, dir ? dir : beside);
     free(beside);

@@ -24,7 +24,9 @@ static const struct opts_about about = {
 /* Paths are remembered absolute: the next make may run elsewhere. */
 static char *absolute(const char *name, const char *value, struct err *e)
 {
-    if (strcmp(name, "INPUT") != 0 && strcmp(name, "IMAGES") != 0)
+    int is_file = strcmp(name, "EXPERIMENT") == 0 && strcmp(value, "quick") != 0 &&
+                  strcmp(value, "paper") != 0;
+    if (strcmp(name, "INPUT") != 0 && strcmp(name, "IMAGES") != 0 && !is_file)
         return xstrdup(value);
     if (strcmp(name, "IMAGES") == 0 && (!strcmp(value, "auto") || !strcmp(value, "none")))
         return xstrdup(value);

@@ -473,11 +473,9 @@ int main(int argc, char **argv)
     if (argv[first])
         die_usage("no arguments are taken, got '%s'", argv[first]);
     blas_single_thread();
-    struct db *db = db_open(o.db, o.plan ? DB_READ : DB_WRITE, &e);
-    if (!db) {
-        warn("%s", e.text);
+    struct db *db = stage_open(&o, 0);
+    if (!db)
         return close_stdout(EXIT_FAILED);
-    }
     if (!o.plan) {
         remember(db, "EXPERIMENT", experiment);
         remember(db, "SEEDS", seeds);

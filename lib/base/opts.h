@@ -40,6 +40,7 @@ struct opts {
     int plan;                 /* say what would be done, change nothing */
     const char *max_failures; /* "N" or "N%" */
     int given_threads, given_max_failures;
+    char max_failures_kept[32]; /* what max_failures points to when it was remembered */
 };
 
 extern const struct opts opts_default;

@@ -119,6 +119,29 @@ static int listing_changed(struct db *db, struct buf *why)
     return changed;
 }
 
+/* Photos came or went: the folder's own time. A photo whose bytes changed in place is found
+ * only by the next ingest. */
+static int images_changed(struct db *db, struct buf *why)
+{
+    char *root = db_setting(db, "images_root"), *then = db_setting(db, "images_mtime");
+    struct buf now = {0};
+    known_mtime(&now, root ? root : "");
+    int changed = then && strcmp(then, buf_str(&now)) != 0;
+    if (changed)
+        buf_addf(why, "%s: photos came or went", root ? root : "");
+    buf_release(&now);
+    free(root);
+    free(then);
+    return changed;
+}
+
+void known_mtime(struct buf *out, const char *path)
+{
+    struct stat st;
+    if (*path && stat(path, &st) == 0)
+        buf_addf(out, "%lld.%09ld", (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
 int known_changed(struct db *db, int write, struct buf *why)
 {
     int n, changed = 0, moved = 0;
@@ -128,7 +151,7 @@ int known_changed(struct db *db, int write, struct buf *why)
         moved |= k[i].moved;
     }
     if (!changed)
-        changed = listing_changed(db, why);
+        changed = listing_changed(db, why) || images_changed(db, why);
     if (moved && write)
         remember(db, k, n);
     for (int i = 0; i < n; i++)

@@ -10,7 +10,7 @@ const struct setting_def setting_defs[] = {
     {"INPUT", "sample", NULL, "file or folder with reviews"},
     {"FORMAT", "auto", "auto google-restaurants table yelp google-local amazon", "of INPUT"},
     {"COLUMNS", "auto", NULL, "column map of a table: user=Reviewer,text=Review,..."},
-    {"IMAGES", "auto", NULL, "folder with photo files, a manifest, or none"},
+    {"IMAGES", "auto", NULL, "folder with photo files, auto or none"},
     {"SPLIT", "auto", "auto provided random time user", "auto = provided, else random"},
     {"SPLIT_SEED", "1", "int 0 1000000000", "seed of the split and the folds"},
     {"PROTOCOL", "crossfit", "crossfit paper", "who sees what while training"},

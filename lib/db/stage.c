@@ -196,6 +196,25 @@ static void record_begin(struct stage *s)
     db_commit(s->db);
 }
 
+struct db *stage_open(struct opts *o, int create)
+{
+    struct err e;
+    struct db *db = db_open(o->db, o->plan ? DB_READ : DB_WRITE | (create ? DB_CREATE : 0), &e);
+    if (!db) {
+        warn("%s", e.text);
+        return NULL;
+    }
+    if (!o->given_threads && setting_int(db, "THREADS") > 0)
+        o->threads = setting_int(db, "THREADS");
+    if (!o->given_max_failures) {
+        char *v = setting_value(db, "MAX_FAILURES");
+        snprintf(o->max_failures_kept, sizeof o->max_failures_kept, "%s", v);
+        o->max_failures = o->max_failures_kept;
+        free(v);
+    }
+    return db;
+}
+
 void stage_begin(struct stage *s, struct db *db, const char *name, const struct opts *opts)
 {
     *s = (struct stage){.db = db, .def = stage_find(name), .opts = opts, .left = opts->limit,

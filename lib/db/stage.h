@@ -54,6 +54,10 @@ struct stage {
     int lock_fd, cut;  /* cut: --limit left work */
 };
 
+/* Opens --db (read-only with --plan) and fills in what was not given from the remembered
+ * THREADS and MAX_FAILURES. NULL after a warning: the tool ends with EXIT_FAILED. */
+struct db *stage_open(struct opts *o, int create);
+
 /* Takes the stage's lock (dies naming the process that holds it) and writes a stage_run row.
  * With --plan only fills the struct. */
 void stage_begin(struct stage *s, struct db *db, const char *name, const struct opts *opts);

@@ -5,6 +5,7 @@
 #include "db/db.h"
 #include "db/member.h"
 #include "db/method.h"
+#include "db/stage.h"
 #include "db/vec.h"
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +13,13 @@
 /* Every query gives (review.id or NULL, vec). Unused parameters are kept in play by
  * "IS NOT NULL", so that all of them bind the same five. */
 #define SUMMARY \
-    "SELECT NULL, e.vec FROM summary s JOIN method m ON m.id = s.method_id AND m.current = 1\n" \
-    "JOIN embedding e ON e.content_id = s.content_id AND e.method_id = :method\n" \
+    "SELECT NULL, e.vec FROM summary s CROSS JOIN method m ON m.id = s.method_id\n" \
+    "AND m.current = 1 CROSS JOIN embedding e ON e.content_id = s.content_id AND e.method_id = :method\n" \
     "WHERE s.visible_id = :visible AND :entity IS NOT NULL AND :fold IS NOT NULL\n" \
     "AND :by_time IS NOT NULL"
 #define TEXTS(column) \
-    "SELECT r.id, e.vec FROM review r JOIN content c ON c.id = r.content_id\n" \
-    "JOIN embedding e ON e.content_id = c.id AND e.method_id = :method\n" \
+    "SELECT r.id, e.vec FROM review r CROSS JOIN content c ON c.id = r.content_id\n" \
+    "CROSS JOIN embedding e ON e.content_id = c.id AND e.method_id = :method\n" \
     "WHERE r." column " = :entity AND :visible IS NOT NULL AND " MEMBER_SQL \
     "\nORDER BY c.digest, r.id"
 
@@ -26,15 +27,16 @@ static const char sql_summary[] = SUMMARY;
 static const char sql_user_texts[] = TEXTS("user_id");
 static const char sql_business_texts[] = TEXTS("business_id");
 static const char sql_captions[] =
-    "SELECT i.review_id, e.vec FROM image i JOIN caption t ON t.image_id = i.id\n"
-    "JOIN method m ON m.id = t.method_id AND m.current = 1\n"
-    "JOIN embedding e ON e.content_id = t.content_id AND e.method_id = :method\n"
+    "SELECT i.review_id, e.vec FROM image i\n" /* CROSS: never from the vectors backwards */
+    "CROSS JOIN caption t ON t.image_id = i.id AND t.method_id = (SELECT id FROM method\n"
+    "WHERE task = 'caption' AND current = 1)\n"
+    "CROSS JOIN embedding e ON e.content_id = t.content_id AND e.method_id = :method\n"
     "LEFT JOIN review r ON r.id = i.review_id\n"
     "WHERE i.business_id = :entity AND :visible IS NOT NULL\n"
     "AND (i.review_id IS NULL OR " MEMBER_SQL ") ORDER BY i.key";
 static const char sql_photos[] =
     "SELECT i.review_id, e.vec FROM image i\n"
-    "JOIN embedding e ON e.content_id = i.content_id AND e.method_id = :method\n"
+    "CROSS JOIN embedding e ON e.content_id = i.content_id AND e.method_id = :method\n"
     "LEFT JOIN review r ON r.id = i.review_id\n"
     "WHERE i.business_id = :entity AND i.state = 'ok' AND :visible IS NOT NULL\n"
     "AND (i.review_id IS NULL OR " MEMBER_SQL ") ORDER BY i.key";
@@ -137,7 +139,9 @@ int entity_read(struct entity_matrix *m, const struct dataset *d, struct db *db,
         const struct dataset_view *view = &d->views[in->side][v];
         int n = m->dim ? sum_members(&r, view, e) : 0;
         m->row[v] = -1;
-        if (n < 0)
+        if (stage_interrupted())
+            rc = err_set(e, "interrupted");
+        else if (n < 0)
             rc = -1;
         else if (n > 0) {
             add_row(&r, v, n);

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+: "${BIN:=$PWD/bin}" "${MM_SHARED:=../shared}"
+TMP=$(mktemp -d) || exit 1
+trap 'rm -rf "$TMP"' EXIT
+[ -d "$MM_SHARED/data" ] || { echo "no real data in $MM_SHARED (set MM_SHARED): nothing measured"; exit 0; }
+now() { date +%s.%N; }
+calc() { awk "BEGIN { printf \"$1\", $2 }"; }
+# seconds COMMAND...: wall time, output thrown away
+seconds() {
+    _t=$(now)
+    "$@" > /dev/null 2>&1
+    calc %.3f "$(now) - $_t"
+}
