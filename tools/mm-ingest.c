@@ -346,8 +346,12 @@ static int detect(struct ingest *g, struct err *e)
     g->columns = setting_value(g->db, "COLUMNS");
     g->options.columns = strcmp(g->columns, "auto") == 0 ? NULL : g->columns;
     int rc = source_detect(&g->set, paths, n, format, &g->options, e);
-    for (int i = 0; rc == 0 && i < g->set.n_ignored; i++)
+    int few = g->set.n_ignored <= 3 || util_verbosity > 0;
+    for (int i = 0; rc == 0 && few && i < g->set.n_ignored; i++)
         info("%s: left out: %s", g->set.ignored[i].path, g->set.ignored[i].why);
+    if (rc == 0 && !few)
+        info("%d other files of the folder left out (--verbose says which and why)",
+             g->set.n_ignored);
     free(format);
     free(one);
     return rc;

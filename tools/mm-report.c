@@ -152,8 +152,10 @@ static void write_data(struct doc *d, struct db *db)
         "SELECT v.kind, count(*), sum(v.n_text = 0), avg(v.n_text) FROM visible v\n"
         "WHERE v.fold = -1 GROUP BY v.kind";
     doc_heading(d, "The data");
-    pairs(d, db, sql_sources, "file|format|role|records:|rejected:|merged:|repaired characters:|columns");
-    pairs(d, db, sql_splits, "split|labelled|reviews:|users:|businesses:|positive:|mean rating:|with text:");
+    pairs(d, db, sql_sources,
+          "file|format|role|records:|rejected:|merged:|repaired characters:|columns");
+    pairs(d, db, sql_splits,
+          "split|labelled|reviews:|users:|businesses:|positive:|mean rating:|with text:");
     pairs(d, db, sql_cold, "side|known:|without a visible text:|texts each:");
 }
 
@@ -193,7 +195,8 @@ static void write_methods(struct doc *d, struct db *db)
     doc_para(d, "Where a note says that something stands in for a network, its weights were not "
              "there; the numbers above are then not those of the paper's system.");
     pairs(d, db, sql_methods, "task|method|version:|floats:|note|parameters");
-    pairs(d, db, sql_reducers, "reducer|mode|inputs|best epoch:|validation loss:|validation AUC:|features");
+    pairs(d, db, sql_reducers,
+          "reducer|mode|inputs|best epoch:|validation loss:|validation AUC:|features");
     pairs(d, db, sql_prices, "price tag|businesses:");
     pairs(d, db, sql_categories, "category|businesses:");
 }
@@ -203,7 +206,8 @@ static void write_cost(struct doc *d, struct db *db)
     static const char sql_time[] =
         "SELECT stage, state, done, failed, seconds, peak_kib / 1024, threads, coalesce(note, '')\n"
         "FROM stage_run WHERE state <> 'running' ORDER BY id DESC LIMIT 40";
-    static const char sql_cost[] = "SELECT stage, model, requests, tokens, usd, usd_saved FROM v_cost";
+    static const char sql_cost[] =
+        "SELECT stage, model, requests, tokens, usd, usd_saved FROM v_cost";
     doc_heading(d, "Time and money");
     pairs(d, db, sql_time, "stage|state|done:|failed:|seconds:|MiB:|threads:|note");
     pairs(d, db, sql_cost, "paid for|model|requests:|tokens:|USD:|USD saved by the cache:");
@@ -262,7 +266,8 @@ static void write_settings(struct doc *d, struct db *db)
         free(v);
     }
     doc_table_end(d);
-    pairs(d, db, sql_runs, "model|weighting|dropout:|seed:|best epoch:|epochs:|threshold:|note|seconds:|features");
+    pairs(d, db, sql_runs,
+          "model|weighting|dropout:|seed:|best epoch:|epochs:|threshold:|note|seconds:|features");
 }
 
 /* ---- the files ---- */

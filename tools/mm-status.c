@@ -79,7 +79,8 @@ static int stale(struct db *db, const struct stage_def *d, struct buf *why)
 {
     if (!stage_fresh(db, d, why))
         return 1;
-    return strcmp(d->name, "ingest") == 0 && known_changed(db, !sqlite3_db_readonly(db_handle(db), "main"), why);
+    int write = !sqlite3_db_readonly(db_handle(db), "main");
+    return strcmp(d->name, "ingest") == 0 && known_changed(db, write, why);
 }
 
 /* A stamp exists just while its stage is fresh. */
@@ -210,7 +211,7 @@ int main(int argc, char **argv)
     struct mode m = {0};
     const struct opt_def defs[] = {
         {"stamps", OPT_STRING, &m.stamp_dir, 0, 0, "DIR", "keep a file per fresh stage in DIR"},
-        {"digest", OPT_FLAG, &m.digest, 0, 0, NULL, "print one digest of all content, and per table"},
+        {"digest", OPT_FLAG, &m.digest, 0, 0, NULL, "print a digest of all content, and per table"},
         {"settings", OPT_FLAG, &m.settings, 0, 0, NULL, "print the settings in force"},
         {"create", OPT_FLAG, &m.create, 0, 0, NULL, "make the database when there is none"},
         {"sample", OPT_STRING, &m.sample, 0, 0, "DIR", "INPUT when none was ever given"},

@@ -469,7 +469,6 @@ int main(int argc, char **argv)
         {"checkpoint-every", OPT_DOUBLE, &every_s, 0, 86400, "S", "seconds between checkpoints"},
         {0}};
     int first = opts_parse(argc, argv, &about, defs, &o);
-    struct err e;
     if (argv[first])
         die_usage("no arguments are taken, got '%s'", argv[first]);
     blas_single_thread();

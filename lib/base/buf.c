@@ -116,7 +116,8 @@ int buf_read_file(struct buf *b, const char *path, size_t max_bytes, struct err 
     else if (!S_ISREG(st.st_mode))
         err_set(e, "%s: not a regular file", path);
     else if ((uintmax_t)st.st_size > max_bytes)
-        err_set(e, "%s: %lld bytes, more than the allowed %zu", path, (long long)st.st_size, max_bytes);
+        err_set(e, "%s: %lld bytes, more than the allowed %zu", path, (long long)st.st_size,
+                max_bytes);
     else
         rc = read_all(b, fd, max_bytes, path, e);
     close(fd);

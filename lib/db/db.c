@@ -366,7 +366,8 @@ static int examine(struct db *db, struct err *e)
     if (tables == 0 && app == 0)
         return 2;
     if (app != DB_APPLICATION_ID)
-        return err_set(e, "%s: a database of another program; name another file with DB=", db->path);
+        return err_set(e, "%s: a database of another program; name another file with DB=",
+                       db->path);
     if (version > DB_SCHEMA_VERSION)
         return err_set(e, "%s: schema version %lld, this mmrec knows %d; use a newer mmrec",
                        db->path, (long long)version, DB_SCHEMA_VERSION);
@@ -388,7 +389,8 @@ static int prepare_file(struct db *db, int flags, struct err *e)
     if (what == 2 && !(flags & DB_CREATE))
         return err_set(e, "%s: empty; run mm-ingest first", db->path);
     if (sqlite3_db_readonly(db->h, "main"))
-        return err_set(e, "%s: cannot be written (read-only file, folder or file system)", db->path);
+        return err_set(e, "%s: cannot be written (read-only file, folder or file system)",
+                       db->path);
     if (what == 2)
         create_schema(db);
     if (what == 1 && migrate(db, (int)pragma_int(db, "PRAGMA user_version"), e) < 0)

@@ -12,7 +12,8 @@
 struct db;
 
 /* 1 and a reason when a file of table source is gone, unreadable or has other bytes, or when
- * the INPUT folder lists other names than before or the image folder changed; else 0. Rows whose file was only touched
+ * the INPUT folder lists other names than before or the image folder changed; else 0. Rows
+ * whose file was only touched
  * get the new mtime and inode when `write` is 1 (own transaction). */
 int known_changed(struct db *db, int write, struct buf *why);
 

@@ -43,7 +43,8 @@ static size_t distance(const char *a, const char *b)
         size_t diag = row[0];
         row[0] = i;
         for (size_t j = 1; j <= n; j++) {
-            size_t sub = diag + (a[i - 1] != b[j - 1]), least = row[j] < row[j - 1] ? row[j] : row[j - 1];
+            size_t sub = diag + (a[i - 1] != b[j - 1]);
+            size_t least = row[j] < row[j - 1] ? row[j] : row[j - 1];
             diag = row[j];
             row[j] = sub < least + 1 ? sub : least + 1;
         }

@@ -89,8 +89,8 @@ static void explain(struct buf *reason, const char *now, const char *then)
             if (table)
                 buf_addf(reason, "table %.*s changed", (int)(eq - p), p);
             else
-                buf_addf(reason, "%.*s is now %.*s", (int)(eq - p), p, (int)(n - (size_t)(eq + 1 - p)),
-                         eq + 1);
+                buf_addf(reason, "%.*s is now %.*s", (int)(eq - p), p,
+                         (int)(n - (size_t)(eq + 1 - p)), eq + 1);
             return;
         }
         p += n + (p[n] == '\n');

@@ -14,7 +14,8 @@
  * "IS NOT NULL", so that all of them bind the same five. */
 #define SUMMARY \
     "SELECT NULL, e.vec FROM summary s CROSS JOIN method m ON m.id = s.method_id\n" \
-    "AND m.current = 1 CROSS JOIN embedding e ON e.content_id = s.content_id AND e.method_id = :method\n" \
+    "AND m.current = 1 CROSS JOIN embedding e ON e.content_id = s.content_id\n" \
+    "AND e.method_id = :method\n" \
     "WHERE s.visible_id = :visible AND :entity IS NOT NULL AND :fold IS NOT NULL\n" \
     "AND :by_time IS NOT NULL"
 #define TEXTS(column) \

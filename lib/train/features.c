@@ -55,7 +55,8 @@ static int read_blocks(struct features *f, const struct dataset *d, struct db *d
     float *wide = xcalloc((size_t)d->n * (size_t)(cols ? cols : 1), sizeof *wide);
     for (int i = 0; i < d->n; i++) {
         for (int c = 0; c < first; c++)
-            wide[(size_t)i * (size_t)cols + (size_t)c] = f->dense[(size_t)i * (size_t)first + (size_t)c];
+            wide[(size_t)i * (size_t)cols + (size_t)c] =
+                f->dense[(size_t)i * (size_t)first + (size_t)c];
         for (int b = 0; b < f->n_blocks; b++)
             wide[(size_t)i * (size_t)cols + (size_t)(first + b)] = known[b][i];
     }
