@@ -55,7 +55,8 @@ static int by_value(const void *a, const void *b)
 
 static void accumulate(float *v, struct features *f)
 {
-    qsort(f->hash, f->n, sizeof *f->hash, by_value);
+    if (f->n)
+        qsort(f->hash, f->n, sizeof *f->hash, by_value);
     for (size_t i = 0, j; i < f->n; i = j) {
         for (j = i; j < f->n && f->hash[j] == f->hash[i];)
             j++;
