@@ -11,7 +11,7 @@
 #include "db/method.h"
 #include "db/setting.h"
 #include "db/stage.h"
-#include "llm/extractive.h"
+#include "llm/backend.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +21,8 @@ static const struct opts_about about = {
 
 struct job {
     struct db *db;
-    struct extractive *x;
+    const struct backend *backend;
+    void *self;
     int64_t summary_method, price_method, category_method;
     int by_time; /* fold k sees only folds before k */
 };
@@ -124,8 +125,8 @@ static int compute(void *ctx, struct stage_item *item)
 {
     struct job *j = ctx;
     struct work *w = item->data;
-    item->permanent = 1; /* the same texts give the same answer */
-    return extractive_run(&w->out, j->x, w->text, w->n, w->what, &item->err);
+    item->permanent = j->backend->permanent;
+    return j->backend->run(&w->out, j->self, w->text, w->n, w->what, &item->err);
 }
 
 static void put_reading(struct job *j, const struct work *w)
@@ -257,28 +258,19 @@ static void drop_orphans(struct db *db)
     db_commit(db);
 }
 
-/* Digest of the word lists: part of the method's identity. */
-static char *list_params(const char *const *names, int n)
+/* The backend's method for one of its tasks; the digest of the file behind it is part of the
+ * method's identity. */
+static int64_t method_for(struct job *j, int task_index, int plan)
 {
-    struct sha256 *h = sha256_new();
+    const struct backend *b = j->backend;
+    const struct embed_file *f = embed_find(b->inputs[task_index]);
     unsigned char digest[SHA256_BYTES];
     char hex[SHA256_HEX];
-    for (int i = 0; i < n; i++) {
-        const struct embed_file *f = embed_find(names[i]);
-        sha256_add_field(h, f->text, f->bytes);
-    }
-    sha256_end(digest, h);
-    sha256_free(h);
+    sha256_of(digest, f->text, f->bytes);
     sha256_hex(hex, digest);
-    return xasprintf("{\"lists\":\"%.16s\"}", hex);
-}
-
-static int64_t method_for(struct db *db, const char *what, const char *list, int plan)
-{
-    static const char note[] = "built in: sentences and keyword votes, not an LLM";
-    char *params = list_params(&list, 1);
-    int64_t id = method_id(db, &(struct method){what, "extractive", EXTRACT_VERSION, params, 0,
-                                                note}, plan);
+    char *params = xasprintf("{\"input\":\"%.16s\"}", hex);
+    int64_t id = method_id(j->db, &(struct method){backend_tasks[task_index], b->name, b->version,
+                                                   params, 0, b->note}, plan);
     free(params);
     return id;
 }
@@ -290,17 +282,21 @@ static int run(struct db *db, const struct opts *o)
     struct err e;
     char *by_time = db_setting(db, "split_by_time");
     j.by_time = by_time && *by_time == '1';
-    if (!(j.x = extractive_new(&e)))
+    char *llm = setting_value(db, "LLM");
+    if (!(j.backend = backend_choose(llm, &e)))
+        die_usage("%s", e.text);
+    if (!(j.self = j.backend->open(&e)))
         die("%s", e.text);
+    free(llm);
     stage_begin(&s, db, "summarize", o);
-    j.summary_method = method_for(db, "summary", "prompts/opinion.tsv", o->plan);
-    j.price_method = method_for(db, "price", "prompts/price.tsv", o->plan);
-    j.category_method = method_for(db, "category", "prompts/category.tsv", o->plan);
+    j.summary_method = method_for(&j, 0, o->plan);
+    j.price_method = method_for(&j, 1, o->plan);
+    j.category_method = method_for(&j, 2, o->plan);
     if (!o->plan)
         drop_orphans(db);
     stage_loop(&s, &task, &j);
-    buf_adds(&s.note, "extractive summaries (built in, not an LLM)");
-    extractive_free(j.x);
+    buf_addf(&s.note, "%s summaries (%s)", j.backend->name, j.backend->note);
+    j.backend->close(j.self);
     free(by_time);
     return stage_end(&s);
 }
@@ -320,10 +316,6 @@ int main(int argc, char **argv)
         return close_stdout(EXIT_FAILED);
     if (backend && !o.plan && setting_change(db, "LLM", backend, &e) < 0)
         die_usage("%s", e.text);
-    char *llm = setting_value(db, "LLM");
-    if (strcmp(llm, "extractive") != 0)
-        die_usage("LLM=%s: this build has the extractive backend only", llm);
-    free(llm);
     int status = run(db, &o);
     db_close(db);
     return close_stdout(status);
