@@ -118,17 +118,15 @@ static int64_t find_content(struct ids *s, const unsigned char *digest, uint64_t
     return s->last[CONTENT];
 }
 
-int64_t ids_content(struct ids *s, const char *text, size_t bytes)
+int64_t ids_content(struct ids *s, const unsigned char digest[SHA256_BYTES], size_t bytes)
 {
-    unsigned char digest[SHA256_BYTES];
     uint64_t hash;
-    sha256_of(digest, text, bytes);
     memcpy(&hash, digest, sizeof hash);
     struct ids_text *slot = &s->texts[hash % TEXTS];
-    if (slot->id && memcmp(slot->digest, digest, sizeof digest) == 0)
+    if (slot->id && memcmp(slot->digest, digest, SHA256_BYTES) == 0)
         return slot->id;
     slot->id = find_content(s, digest, hash, (int64_t)bytes);
-    memcpy(slot->digest, digest, sizeof digest);
+    memcpy(slot->digest, digest, SHA256_BYTES);
     return slot->id;
 }
 

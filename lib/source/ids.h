@@ -36,7 +36,8 @@ void ids_release(struct ids *s); /* a zeroed struct is accepted */
 
 int64_t ids_user(struct ids *s, const char *key);
 int64_t ids_business(struct ids *s, const char *key);
-int64_t ids_content(struct ids *s, const char *text, size_t bytes);
+/* digest: of the text, which has that many bytes. */
+int64_t ids_content(struct ids *s, const unsigned char digest[SHA256_BYTES], size_t bytes);
 
 uint64_t ids_hash(uint64_t h, const char *text);
 /* 0: a thing of that well-mixed hash is certainly not in the tables yet. */

@@ -257,7 +257,8 @@ static int is_met(const struct loader_met *m, const struct wanted *w)
     return m->user == w->user && m->business == w->business && m->content == w->content;
 }
 
-static int put_review(struct loader *l, const struct source_record *r, struct err *e)
+static int put_review(struct loader *l, const struct source_record *r,
+                      const unsigned char *digest, struct err *e)
 {
     struct wanted w = {.user = ids_user(&l->ids, r->user_key), .business = ids_business(&l->ids, r->business_key),
                        .at = r->has_at ? r->at : 0, .r = r, .split = split_of(l, r), .fold = -1};
@@ -265,8 +266,8 @@ static int put_review(struct loader *l, const struct source_record *r, struct er
         return err_set(e, "the record names no split; use SPLIT=random");
     if (!strcmp(w.split, "train"))
         w.fold = fold_of(l, r);
-    if (r->text_bytes)
-        w.content = ids_content(&l->ids, r->text, r->text_bytes);
+    if (digest)
+        w.content = ids_content(&l->ids, digest, r->text_bytes);
     struct loader_met *met = met_slot(l, &w);
     if (met && !r->labelled && r->n_pics == 0 && is_met(met, &w)) {
         l->merged_here++; /* what match and merge_into would find */
@@ -320,11 +321,12 @@ static void put_business(struct loader *l, const struct source_record *r)
     idset_add(&l->seen_businesses, id);
 }
 
-int loader_record(struct loader *l, const struct source_record *r, struct err *e)
+int loader_record(struct loader *l, const struct source_record *r, const unsigned char *digest,
+                  struct err *e)
 {
     switch (r->what) {
     case SOURCE_REVIEW:
-        return put_review(l, r, e);
+        return put_review(l, r, digest, e);
     case SOURCE_BUSINESS:
         put_business(l, r);
         return 0;

@@ -5,7 +5,7 @@
  *     struct loader l;
  *     loader_begin(&l, db, &rule);               // inside the caller's transaction
  *     loader_source(&l, source_id);
- *     loader_record(&l, &record);                // as often as there are records
+ *     loader_record(&l, &record, digest, &e);    // as often as there are records
  *     loader_end(&l);                            // merges, removals, splits by time
  *
  * Matching (user u, business b, time t, content c): a review with the same (u, b, t, c) is
@@ -56,8 +56,10 @@ struct loader {
 
 void loader_begin(struct loader *l, struct db *db, const struct loader_rule *rule);
 void loader_source(struct loader *l, int64_t source_id);
-/* -1 with e: the record cannot be used and belongs into table reject. */
-int loader_record(struct loader *l, const struct source_record *r, struct err *e) MM_MUST_CHECK;
+/* digest: of the text, NULL without one. -1 with e: the record cannot be used and belongs into
+ * table reject. */
+int loader_record(struct loader *l, const struct source_record *r, const unsigned char *digest,
+                  struct err *e) MM_MUST_CHECK;
 void loader_end(struct loader *l);
 void loader_release(struct loader *l);
 
