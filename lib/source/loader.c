@@ -366,11 +366,21 @@ void loader_source(struct loader *l, int64_t source_id)
     l->merged_here = 0;
 }
 
+static void release_caches(struct loader *l)
+{
+    bulk_free(l->bulk_review);
+    l->bulk_review = NULL;
+    free(l->met);
+    l->met = NULL;
+    ids_release(&l->ids);
+}
+
 void loader_end(struct loader *l)
 {
-    pics_close(l);
     flush_reviews(l);
     ids_flush(&l->ids);
+    release_caches(l); /* the sorts want the memory */
+    pics_close(l);
     if (l->fresh)
         db_exec(l->db, "CREATE INDEX review_business ON review (business_id);"
                        "CREATE INDEX review_content ON review (content_id)");
@@ -379,10 +389,8 @@ void loader_end(struct loader *l)
 
 void loader_release(struct loader *l)
 {
-    bulk_free(l->bulk_review);
+    release_caches(l);
     bulk_free(l->bulk_image);
-    free(l->met);
-    ids_release(&l->ids);
     idset_release(&l->seen_reviews);
     idset_release(&l->seen_images);
     idset_release(&l->seen_businesses);
