@@ -10,12 +10,12 @@
 #include "db/known.h"
 #include "db/setting.h"
 #include "db/stage.h"
+#include "source/ahead.h"
 #include "source/loader.h"
 #include "source/photos.h"
 #include "source/source_detect.h"
 #include "source/utf8.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,11 +62,11 @@ static int on_reject(void *ctx, const struct source_reject *r)
     return stage_interrupted() ? -1 : 0;
 }
 
-static int on_record(void *ctx, const struct source_record *r)
+static int on_record(void *ctx, const struct source_record *r, const unsigned char *digest)
 {
     struct ingest *g = ctx;
     struct err e;
-    if (loader_record(&g->loader, r, &e) < 0) {
+    if (loader_record(&g->loader, r, digest, &e) < 0) {
         char excerpt[UTF8_EXCERPT];
         const char *text = r->text ? r->text : "";
         utf8_excerpt(excerpt, text, strlen(text));
@@ -82,18 +82,12 @@ static int64_t source_row(struct ingest *g, const struct source_found *f, struct
     static const char sql_put[] =
         "INSERT INTO source (path, format, role, bytes, mtime_ns, inode, digest, records,\n"
         "rejects, merged, repaired) VALUES (:path, :format, :role, :bytes, :mtime_ns, :inode,\n"
-        ":digest, 0, 0, 0, 0) ON CONFLICT (path) DO UPDATE SET format = excluded.format,\n"
+        "zeroblob(32), 0, 0, 0, 0) ON CONFLICT (path) DO UPDATE SET format = excluded.format,\n"
         "role = excluded.role, bytes = excluded.bytes, mtime_ns = excluded.mtime_ns,\n"
-        "inode = excluded.inode, digest = excluded.digest RETURNING id";
+        "inode = excluded.inode RETURNING id";
     struct stat st;
-    unsigned char digest[SHA256_BYTES];
-    int fd = open(f->file.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &st) != 0 || sha256_fd(digest, fd, e) < 0) {
-        if (fd >= 0)
-            close(fd);
+    if (stat(f->file.path, &st) != 0)
         return err_set(e, "%s: %s", f->file.path, strerror(errno));
-    }
-    close(fd);
     char *path = realpath(f->file.path, NULL);
     sqlite3_stmt *q = db_use(g->db, sql_put);
     db_text(q, ":path", path ? path : f->file.path);
@@ -102,18 +96,19 @@ static int64_t source_row(struct ingest *g, const struct source_found *f, struct
     db_int(q, ":bytes", st.st_size);
     db_int(q, ":mtime_ns", st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec);
     db_int(q, ":inode", (int64_t)st.st_ino);
-    db_blob(q, ":digest", digest, sizeof digest);
     int64_t id = db_one_int(q, -1);
     free(path);
     return id;
 }
 
-static void close_source(struct ingest *g)
+static void close_source(struct ingest *g, const unsigned char *digest)
 {
     static const char sql_close[] =
-        "UPDATE source SET records = :records, rejects = :rejects, merged = :merged,\n"
-        "repaired = :repaired, bad_times = :bad_times, note = nullif(:note, '') WHERE id = :id";
+        "UPDATE source SET digest = :digest, records = :records, rejects = :rejects,\n"
+        "merged = :merged, repaired = :repaired, bad_times = :bad_times,\n"
+        "note = nullif(:note, '') WHERE id = :id";
     sqlite3_stmt *q = db_use(g->db, sql_close);
+    db_blob(q, ":digest", digest, SHA256_BYTES);
     db_int(q, ":records", g->stats.records - (g->rejects_here - g->stats.rejects));
     db_int(q, ":rejects", g->rejects_here);
     db_int(q, ":merged", g->loader.merged_here);
@@ -127,7 +122,8 @@ static void close_source(struct ingest *g)
 
 static int read_file(struct ingest *g, const struct source_found *f, struct err *e)
 {
-    struct source_sink sink = {on_record, on_reject, g};
+    struct ahead_sink sink = {on_record, on_reject, g};
+    unsigned char digest[SHA256_BYTES];
     int64_t id = source_row(g, f, e);
     if (id < 0)
         return -1;
@@ -136,11 +132,11 @@ static int read_file(struct ingest *g, const struct source_found *f, struct err 
     g->stats = (struct source_stats){0};
     struct stat st;
     progress_start(&g->progress, "bytes", stat(f->file.path, &st) == 0 ? st.st_size : 0);
-    int rc = source_read(&f->file, &g->options, &sink, &g->stats, e);
+    int rc = ahead_read(&f->file, &g->options, &sink, &g->stats, digest, e);
     progress_end(&g->progress);
     if (rc < 0)
         return -1;
-    close_source(g);
+    close_source(g, digest);
     info("%s: %s; %lld records, %lld rejected%s%s", f->file.path, f->what,
          (long long)g->stats.records, (long long)g->rejects_here,
          g->stats.columns[0] ? "; columns " : "", g->stats.columns);

@@ -5,7 +5,7 @@
  *     struct loader l;
  *     loader_begin(&l, db, &rule);               // inside the caller's transaction
  *     loader_source(&l, source_id);
- *     loader_record(&l, &record);                // as often as there are records
+ *     loader_record(&l, &record, digest, &e);    // as often as there are records
  *     loader_end(&l);                            // merges, removals, splits by time
  *
  * Matching (user u, business b, time t, content c): a review with the same (u, b, t, c) is
@@ -15,12 +15,13 @@
  * seed, so an edit or an appended file moves nobody.
  * Memory: one bit a row, whatever the size of the files.
  *
- * Into empty tables (fresh) nothing has to be compared: a Bloom filter tells what is certainly
- * new and needs no look-up, and indices are built by sorting at the end.
+ * Into empty tables (fresh) little has to be compared: a Bloom filter and a cache tell what is
+ * certainly new or certainly known, rows go in by the thousand (bulk.h), and indices are built
+ * by sorting at the end.
  */
 #ifndef MM_SOURCE_LOADER_H
 #define MM_SOURCE_LOADER_H
-#include "base/bloom.h"
+#include "source/ids.h"
 #include "source/source.h"
 #include "source/visible.h"
 #include <stdint.h>
@@ -42,20 +43,23 @@ struct loader {
     struct loader_rule rule;
     int64_t source_id;
     int fresh; /* the tables were empty: nothing has to be compared or removed */
-    int images_open; /* fresh: photos are only appended; indices and repeats come later */
-    struct bloom met; /* fresh: users, businesses, pairs and contents that were met */
+    struct ids ids;
+    struct bulk *bulk_review;   /* fresh: rows that wait for the table; else NULL */
+    struct bulk *bulk_image;    /* fresh: photos are only appended; indices come later */
+    struct loader_met *met;     /* fresh: reviews met lately */
+    int64_t last_review;        /* fresh: ids given */
     struct idset seen_reviews, seen_images, seen_businesses;
     struct idset users, businesses; /* touched: their visible sets must be looked at */
-    struct loader_name { char *key; int64_t id; } *names; /* direct-mapped caches of ids: */
-    struct loader_text { unsigned char digest[32]; int64_t id; } *texts; /* by key, by digest */
     int64_t added, changed, removed, merged, image_changes;
     int64_t merged_here; /* since loader_source */
 };
 
 void loader_begin(struct loader *l, struct db *db, const struct loader_rule *rule);
 void loader_source(struct loader *l, int64_t source_id);
-/* -1 with e: the record cannot be used and belongs into table reject. */
-int loader_record(struct loader *l, const struct source_record *r, struct err *e) MM_MUST_CHECK;
+/* digest: of the text, NULL without one. -1 with e: the record cannot be used and belongs into
+ * table reject. */
+int loader_record(struct loader *l, const struct source_record *r, const unsigned char *digest,
+                  struct err *e) MM_MUST_CHECK;
 void loader_end(struct loader *l);
 void loader_release(struct loader *l);
 

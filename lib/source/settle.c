@@ -94,7 +94,8 @@ static void hide_with_label(struct loader *l)
     static const char *const name[] = {"none", "train", "val", "test"};
     struct { int64_t id, user, business; int split, fold; } *todo = NULL;
     size_t n = 0, cap = 0;
-    for (int pass = 0; pass < 2; pass++) {
+    int passes = l->fresh ? 1 : 2; /* fresh: whatever has no label came in as 'none' */
+    for (int pass = 0; pass < passes; pass++) {
         sqlite3_stmt *q = db_use(l->db, pass ? sql_free : sql_pairs);
         while (db_step(q)) {
             if (n == cap) {

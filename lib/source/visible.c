@@ -3,6 +3,7 @@
 #include "base/sha256.h"
 #include "base/util.h"
 #include "db/db.h"
+#include "source/bulk.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,15 @@ struct member {
     unsigned char has_content, labelled, positive, photo;
 };
 
+/* One update of the table. */
+struct work {
+    struct db *db;
+    int by_time;
+    struct bulk *bulk; /* the table was empty: only append; else NULL */
+    struct sha256 *h;
+    struct visible_stats *st;
+};
+
 struct entity {
     const char *kind;
     int64_t id;
@@ -89,8 +99,55 @@ static int sees(int view, int fold, int by_time)
 #endif
 }
 
-static void put(struct db *db, const struct entity *en, int view, int by_time,
-                struct sha256 *h, struct visible_stats *st)
+/* One row of table visible. */
+struct sums {
+    const char *kind;
+    int64_t entity, n_text, n_photo, labelled, positive;
+    int view;
+    double rating;
+    unsigned char digest[2][SHA256_BYTES]; /* of the texts, of the photos */
+};
+
+static void sum_up(struct sums *s, const struct entity *en, int view, int by_time,
+                   struct sha256 *h)
+{
+    *s = (struct sums){.kind = en->kind, .entity = en->id, .view = view};
+    for (int photo = 0; photo < 2; photo++) {
+        for (size_t i = 0; i < en->n; i++) {
+            const struct member *m = &en->m[i];
+            if (m->photo != photo || !sees(view, m->fold, by_time))
+                continue;
+            if (m->has_content) {
+                sha256_add(h, m->digest, SHA256_BYTES);
+                *(photo ? &s->n_photo : &s->n_text) += 1;
+            }
+            if (m->labelled) {
+                s->labelled++;
+                s->positive += m->positive;
+                s->rating += m->rating;
+            }
+        }
+        sha256_end(s->digest[photo], h);
+    }
+}
+
+/* Into the empty table. */
+static void append(struct bulk *b, const struct sums *s)
+{
+    bulk_text(b, s->kind, strlen(s->kind));
+    bulk_int(b, s->entity);
+    bulk_int(b, s->view);
+    bulk_int(b, s->n_text);
+    bulk_int(b, s->labelled);
+    bulk_int(b, s->positive);
+    bulk_real(b, s->rating);
+    bulk_blob(b, s->digest[0], SHA256_BYTES);
+    bulk_int(b, s->n_photo);
+    bulk_blob(b, s->digest[1], SHA256_BYTES);
+    bulk_row(b, (uint64_t)s->entity);
+}
+
+static void put(struct db *db, const struct sums *s, struct visible_stats *st)
 {
     static const char sql_put[] =
         "INSERT INTO visible (kind, entity_id, fold, n_text, n_labelled, n_positive,\n"
@@ -104,37 +161,17 @@ static void put(struct db *db, const struct entity *en, int view, int by_time,
         "WHERE (n_text, n_labelled, n_positive, rating_sum, text_digest, n_photo,\n"
         "photo_digest) IS NOT (excluded.n_text, excluded.n_labelled, excluded.n_positive,\n"
         "excluded.rating_sum, excluded.text_digest, excluded.n_photo, excluded.photo_digest)";
-    unsigned char digest[2][SHA256_BYTES];
-    int64_t count[2] = {0, 0}, labelled = 0, positive = 0;
-    double sum = 0;
-    for (int photo = 0; photo < 2; photo++) {
-        for (size_t i = 0; i < en->n; i++) {
-            const struct member *m = &en->m[i];
-            if (m->photo != photo || !sees(view, m->fold, by_time))
-                continue;
-            if (m->has_content) {
-                sha256_add(h, m->digest, SHA256_BYTES);
-                count[photo]++;
-            }
-            if (m->labelled) {
-                labelled++;
-                positive += m->positive;
-                sum += m->rating;
-            }
-        }
-        sha256_end(digest[photo], h);
-    }
     sqlite3_stmt *q = db_use(db, sql_put);
-    db_text(q, ":kind", en->kind);
-    db_int(q, ":entity", en->id);
-    db_int(q, ":fold", view);
-    db_int(q, ":n_text", count[0]);
-    db_int(q, ":n_labelled", labelled);
-    db_int(q, ":n_positive", positive);
-    db_real(q, ":rating_sum", sum);
-    db_blob(q, ":text_digest", digest[0], SHA256_BYTES);
-    db_int(q, ":n_photo", count[1]);
-    db_blob(q, ":photo_digest", digest[1], SHA256_BYTES);
+    db_text(q, ":kind", s->kind);
+    db_int(q, ":entity", s->entity);
+    db_int(q, ":fold", s->view);
+    db_int(q, ":n_text", s->n_text);
+    db_int(q, ":n_labelled", s->labelled);
+    db_int(q, ":n_positive", s->positive);
+    db_real(q, ":rating_sum", s->rating);
+    db_blob(q, ":text_digest", s->digest[0], SHA256_BYTES);
+    db_int(q, ":n_photo", s->n_photo);
+    db_blob(q, ":photo_digest", s->digest[1], SHA256_BYTES);
     db_run(q);
     st->changed += db_changes(db);
 }
@@ -155,8 +192,18 @@ static void drop_views(struct db *db, const struct entity *en, uint64_t folds, i
     st->changed += db_changes(db);
 }
 
-static void finish_entity(struct db *db, struct entity *en, int by_time, int fresh,
-                          struct sha256 *h, struct visible_stats *st)
+static void put_view(struct work *w, const struct entity *en, int view)
+{
+    struct sums s;
+    sum_up(&s, en, view, w->by_time, w->h);
+    if (w->bulk) {
+        append(w->bulk, &s);
+        w->st->changed++;
+    } else
+        put(w->db, &s, w->st);
+}
+
+static void finish_entity(struct work *w, struct entity *en)
 {
     if (en->id == 0)
         return;
@@ -165,14 +212,14 @@ static void finish_entity(struct db *db, struct entity *en, int by_time, int fre
         if (en->m[i].labelled && en->m[i].fold >= 0 && en->m[i].fold < MAX_FOLDS)
             folds |= UINT64_C(1) << en->m[i].fold;
     qsort(en->m, en->n, sizeof *en->m, by_digest);
-    if (!fresh)
-        drop_views(db, en, folds, en->n > 0, st);
+    if (!w->bulk)
+        drop_views(w->db, en, folds, en->n > 0, w->st);
     if (en->n > 0)
-        put(db, en, -1, by_time, h, st);
+        put_view(w, en, -1);
     for (int k = 0; k < MAX_FOLDS; k++)
         if (folds >> k & 1)
-            put(db, en, k, by_time, h, st);
-    st->entities++;
+            put_view(w, en, k);
+    w->st->entities++;
     en->n = 0;
     en->id = 0;
 }
@@ -225,56 +272,66 @@ static const char sql_one_business[] =
     "LEFT JOIN content c ON c.id = i.content_id WHERE i.business_id = :id\n"
     "AND (i.state = 'ok' OR i.caption IS NOT NULL)";
 
-static void update_all(struct db *db, const char *kind, const char *sql, int by_time, int fresh,
-                       struct sha256 *h, struct visible_stats *st)
+static void update_all(struct work *w, const char *kind, const char *sql)
 {
     struct entity en = {.kind = kind};
-    sqlite3_stmt *q = db_use(db, sql);
+    sqlite3_stmt *q = db_use(w->db, sql);
     while (db_step(q)) {
         int64_t id = sqlite3_column_int64(q, 0);
         if (id != en.id)
-            finish_entity(db, &en, by_time, fresh, h, st);
+            finish_entity(w, &en);
         en.id = id;
-        take_row(&en, q, h);
+        take_row(&en, q, w->h);
     }
-    finish_entity(db, &en, by_time, fresh, h, st);
+    finish_entity(w, &en);
     free(en.m);
 }
 
-static void update_some(struct db *db, const char *kind, const char *sql, int by_time,
-                        const struct idset *ids, struct sha256 *h, struct visible_stats *st)
+static void update_some(struct work *w, const char *kind, const char *sql,
+                        const struct idset *ids)
 {
     struct entity en = {.kind = kind};
     for (int64_t id = idset_next(ids, 1); id > 0; id = idset_next(ids, id + 1)) {
-        sqlite3_stmt *q = db_use(db, sql);
+        sqlite3_stmt *q = db_use(w->db, sql);
         db_int(q, ":id", id);
         en.id = id;
         while (db_step(q))
-            take_row(&en, q, h);
-        finish_entity(db, &en, by_time, 0, h, st);
+            take_row(&en, q, w->h);
+        finish_entity(w, &en);
     }
     free(en.m);
 }
 
-void visible_update(struct db *db, int by_time, const struct idset *users,
-                    const struct idset *businesses, struct visible_stats *st)
+static void update_every(struct work *w)
 {
     static const char sql_any[] = "SELECT EXISTS (SELECT 1 FROM visible)";
     static const char sql_orphans[] =
         "DELETE FROM visible WHERE (kind = 'user' AND entity_id NOT IN (SELECT id FROM user))\n"
         "OR (kind = 'business' AND entity_id NOT IN (SELECT id FROM business))";
-    struct sha256 *h = sha256_new();
-    if (users && businesses) {
-        update_some(db, "user", sql_one_user, by_time, users, h, st);
-        update_some(db, "business", sql_one_business, by_time, businesses, h, st);
+    if (db_one_int(db_use(w->db, sql_any), 0) == 0)
+        w->bulk = bulk_new(w->db, "bulk_visible", 10,
+            "INSERT OR ROLLBACK INTO visible (kind, entity_id, fold, n_text, n_labelled,\n"
+            "n_positive, rating_sum, text_digest, n_photo, photo_digest)\n"
+            "SELECT * FROM bulk_visible");
+    update_all(w, "user", sql_all_users);
+    update_all(w, "business", sql_all_businesses);
+    if (w->bulk) {
+        bulk_flush(w->bulk);
     } else {
-        int fresh = db_one_int(db_use(db, sql_any), 0) == 0;
-        update_all(db, "user", sql_all_users, by_time, fresh, h, st);
-        update_all(db, "business", sql_all_businesses, by_time, fresh, h, st);
-        if (!fresh) {
-            db_run(db_use(db, sql_orphans));
-            st->changed += db_changes(db);
-        }
+        db_run(db_use(w->db, sql_orphans));
+        w->st->changed += db_changes(w->db);
     }
-    sha256_free(h);
+    bulk_free(w->bulk);
+}
+
+void visible_update(struct db *db, int by_time, const struct idset *users,
+                    const struct idset *businesses, struct visible_stats *st)
+{
+    struct work w = {.db = db, .by_time = by_time, .h = sha256_new(), .st = st};
+    if (users && businesses) {
+        update_some(&w, "user", sql_one_user, users);
+        update_some(&w, "business", sql_one_business, businesses);
+    } else
+        update_every(&w);
+    sha256_free(w.h);
 }
