@@ -46,6 +46,13 @@ like "$OUT" "0 new, 0 changed, 1 removed" "a review that left its source is remo
 is "$(digest "$db" | grep -v setting | tail -n +2)" "$(digest "$TMP/fresh.db" | grep -v setting | tail -n +2)" \
     "after all that the database is what a fresh one is"
 
+# Another seed deals reviews and folds anew; the shares stay.
+"$I" --quiet --db "$TMP/seed.db" --split-seed 2 "$D"
+moved=$(q "$TMP/seed.db" "ATTACH '$TMP/fresh.db' AS f; SELECT sum(s.split <> o.split) > 30, sum(s.fold <> o.fold) > 60
+    FROM review s JOIN f.review o USING (key)")
+is "$moved" "1|1" "another SPLIT_SEED is another split, and other folds"
+like "$(q "$TMP/seed.db" "SELECT count(*) FROM review WHERE split = 'train'")" "^2[1-6][0-9]$" "of about the same size"
+
 # The paper's files: history is merged with labels, and hidden with them.
 G=$TMP/g
 mkdir "$G"

@@ -46,16 +46,20 @@ void print_safe(FILE *f, const char *s, size_t n)
     }
 }
 
+/* One write for the whole line: tools that run side by side share a terminal. */
 static void say(const char *fmt, va_list ap)
 {
-    char text[2048];
+    char text[2048], *line = NULL;
+    size_t bytes = 0;
     int n = vsnprintf(text, sizeof text, fmt, ap);
     size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
-    flockfile(stderr);
-    fprintf(stderr, "%s: ", util_program);
-    print_safe(stderr, text, len);
-    fputc('\n', stderr);
-    funlockfile(stderr);
+    FILE *f = open_memstream(&line, &bytes), *to = f ? f : stderr;
+    fprintf(to, "%s: ", util_program);
+    print_safe(to, text, len);
+    fputc('\n', to);
+    if (f && fclose(f) == 0)
+        fwrite(line, 1, bytes, stderr);
+    free(line);
 }
 
 void die(const char *fmt, ...)

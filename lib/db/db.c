@@ -27,28 +27,45 @@ struct db {
     int wrote;
 };
 
+/* The sentence for a failure that the user can do something about; 0: none is known. Opening
+ * on a full disk fails while SQLite sizes the -shm file, with an I/O error and not FULL. */
+static int sentence(struct err *e, sqlite3 *h, const char *path)
+{
+    int rc = sqlite3_extended_errcode(h), system = sqlite3_system_errno(h);
+    int full = (rc & 0xff) == SQLITE_FULL || rc == SQLITE_IOERR_SHMSIZE ||
+               ((rc & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT));
+    if (full)
+        return err_set(e, "%s: the disk is full; nothing committed is lost, free some space and "
+                          "run again", path);
+    switch (rc & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return err_set(e, "%s: locked by another process for over %d s; run again when it has "
+                          "ended", path, BUSY_TIMEOUT_MS / 1000);
+    case SQLITE_READONLY:
+        if (sqlite3_db_readonly(h, "main") == 1) /* even a reader needs the -shm file */
+            return err_set(e, "%s: cannot be read where nothing can be written; copy it to "
+                              "another folder", path);
+        return err_set(e, "%s: cannot be written (read-only file, folder or file system)", path);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return err_set(e, "%s: damaged (%s); restore a copy, or salvage it with sqlite3's "
+                          ".recover", path, sqlite3_errmsg(h));
+    default:
+        return 0;
+    }
+}
+
 static void die_sql(sqlite3 *h, const char *doing)
 {
-    int rc = sqlite3_extended_errcode(h);
+    struct err e;
     const char *path = sqlite3_db_filename(h, "main");
     if (!path)
         path = "database";
-    switch (rc & 0xff) {
-    case SQLITE_FULL:
-        die("%s: the disk is full; nothing committed is lost, free some space and run again", path);
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        die("%s: locked by another process for over %d s; run again when it has ended", path,
-            BUSY_TIMEOUT_MS / 1000);
-    case SQLITE_READONLY:
-        die("%s: cannot be written (read-only file, folder or file system)", path);
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        die("%s: damaged (%s); restore a copy, or salvage it with sqlite3's .recover", path,
-            sqlite3_errmsg(h));
-    default:
-        die("%s: %s (code %d) in: %.300s", path, sqlite3_errmsg(h), rc, doing);
-    }
+    if (sentence(&e, h, path) < 0)
+        die("%s", e.text);
+    die("%s: %s (code %d) in: %.300s", path, sqlite3_errmsg(h), sqlite3_extended_errcode(h),
+        doing);
 }
 
 const char *db_path(const struct db *db)
@@ -359,6 +376,8 @@ static int examine(struct db *db, struct err *e)
         int rc = sqlite3_errcode(db->h);
         if (rc == SQLITE_NOTADB)
             return err_set(e, "%s: not an SQLite database; name another file with DB=", db->path);
+        if (sentence(e, db->h, db->path) < 0)
+            return -1;
         return err_set(e, "%s: %s", db->path, sqlite3_errmsg(db->h));
     }
     int64_t app = pragma_int(db, "PRAGMA application_id");

@@ -1,0 +1,4 @@
+# file: lib/llm/lexicon.c
+# test: test_text
+# a negated phrase counts like a plain one
+s/h\.negated |= negates/h.negated \&= negates/
