@@ -260,7 +260,8 @@ static int is_met(const struct loader_met *m, const struct wanted *w)
 static int put_review(struct loader *l, const struct source_record *r,
                       const unsigned char *digest, struct err *e)
 {
-    struct wanted w = {.user = ids_user(&l->ids, r->user_key), .business = ids_business(&l->ids, r->business_key),
+    struct wanted w = {.user = ids_user(&l->ids, r->user_key),
+                       .business = ids_business(&l->ids, r->business_key),
                        .at = r->has_at ? r->at : 0, .r = r, .split = split_of(l, r), .fold = -1};
     if (!w.split)
         return err_set(e, "the record names no split; use SPLIT=random");
