@@ -211,7 +211,8 @@ static void finish_entity(struct work *w, struct entity *en)
     for (size_t i = 0; i < en->n; i++)
         if (en->m[i].labelled && en->m[i].fold >= 0 && en->m[i].fold < MAX_FOLDS)
             folds |= UINT64_C(1) << en->m[i].fold;
-    qsort(en->m, en->n, sizeof *en->m, by_digest);
+    if (en->n)
+        qsort(en->m, en->n, sizeof *en->m, by_digest);
     if (!w->bulk)
         drop_views(w->db, en, folds, en->n > 0, w->st);
     if (en->n > 0)
