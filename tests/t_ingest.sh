@@ -13,6 +13,8 @@ is "$(q "$db" 'SELECT count(*), sum(labelled) FROM review')" "300|300" "every ro
 is "$(q "$db" "SELECT state, count(*) FROM image GROUP BY 1" | tr '\n' ' ')" "missing|1 ok|23 " "photos are known"
 is "$(q "$db" "SELECT count(*) FROM review WHERE split = 'train' AND fold IS NULL OR split <> 'train' AND fold IS NOT NULL")" 0 "train rows have folds"
 is "$(q "$db" 'SELECT count(*) FROM v_leak')" 0 "nothing leaks"
+is "$(q "$db" "SELECT sum(positive), sum(rating >= 4), sum(rating = 4) > 9 FROM review" | awk -F '|' '{ print $1 - $2, $3 }')" "0 1" \
+    "positive is from 4 stars on"
 one=$(digest "$db")
 
 run "$I" --db "$db"
@@ -65,6 +67,13 @@ run "$I" --db "$TMP/g.db" --images none "$G"
 is "$RC" 0 "the paper's two files are read"
 is "$(q "$TMP/g.db" "SELECT labelled, split, count(*) FROM review GROUP BY 1, 2" | tr '\n' ' ')" "0|none|4 0|test|1 1|test|1 1|train|2 1|val|1 " \
     "history is merged; what is left beside a label is hidden with it"
+mkdir "$TMP/pair"
+cat > "$TMP/pair/filter_all_t.json" <<'JSON'
+{"train":[{"business_id":"b1","user_id":"u1","rating":5,"review_text":"good soup","pics":[],"history_reviews":[["u1_b1","a word from another day"]]},{"business_id":"b2","user_id":"u2","rating":2,"review_text":"slow","pics":[],"history_reviews":[]}],"val":[],"test":[{"business_id":"b1","user_id":"u1","rating":1,"review_text":"bad soup","pics":[],"history_reviews":[]}]}
+JSON
+run "$I" --db "$TMP/pair.db" --images none "$TMP/pair"
+is "$RC $(q "$TMP/pair.db" "SELECT split FROM review WHERE labelled = 0")" "0 test" \
+    "between a train and a test label of one pair it is hidden with the test"
 is "$(q "$TMP/g.db" "SELECT group_concat(i.key) FROM (SELECT key, review_id FROM image ORDER BY key) i JOIN review r ON r.id = i.review_id WHERE r.split = 'test'")" \
     "AF2,AF3" "the second file adds photos to the labelled review"
 is "$(q "$TMP/g.db" "SELECT count(*) FROM user WHERE key = '101074926318992653684'")" 1 "ids beyond 64 bits keep their digits"
@@ -117,7 +126,7 @@ if [ "$(id -u)" -ne 0 ]; then
 else
     skip "a read-only database: root may write anyway"
 fi
-flock "$db.d/ingest.lock" sleep 3 &
+flock -s "$db.d/ingest.lock" sleep 3 & # a tool must want it for itself alone
 sleep 0.3
 printf 'r998,u1,b1,5,"newer",1600000000\n' >> "$D/reviews.csv"
 bad "a second run of the same stage" "already running in process" 1 --db "$db"
