@@ -79,4 +79,9 @@ rm -rf "$db.d"
 is "$(ran "$(mk all)")" "" "lost stamps cost nothing: the database knows"
 q "$db" "UPDATE review SET rating = 1, positive = 0 WHERE key = 'r9'"
 like "$(mk plan)" "ingest.*table review changed" "a row changed by hand is seen"
+# The same review for several businesses lies on both sides of a random split: said aloud.
+awk 'BEGIN { print "user,business,rating,text"; for (u = 0; u < 40; u++) for (b = 0; b < 5; b++) print "u" u ",b" b "," 1 + (u * 7) % 5 ",the same words of user " u }' > "$TMP/copies.csv"
+"$BIN/mm-ingest" --quiet --db "$TMP/copies.db" "$TMP/copies.csv" && "$BIN/mm-report" --quiet --db "$TMP/copies.db"
+like "$(cat "$TMP/copies.db.d/report.md")" "[1-9][0-9]* test reviews have the very text" "copies across the split are said aloud"
+is "$(grep -c 'very text' "$db.d/report.md")" 0 "and nothing is said where there are none"
 finish

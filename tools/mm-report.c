@@ -55,6 +55,10 @@ static void write_found(struct doc *d, struct db *db)
     static const char sql_best[] =
         "SELECT model, auc FROM v_table2 WHERE auc IS NOT NULL ORDER BY auc DESC LIMIT 1";
     static const char sql_leaks[] = "SELECT count(*) FROM v_leak";
+    static const char sql_copies[] =
+        "SELECT count(*) FROM review t WHERE t.split = 'test' AND t.labelled = 1 AND EXISTS\n"
+        "(SELECT 1 FROM review r WHERE r.content_id = t.content_id AND r.user_id = t.user_id\n"
+        "AND r.split = 'train')";
     static const char sql_failed[] =
         "SELECT x.model, r.reason FROM run r JOIN experiment x ON x.id = r.experiment_id\n"
         "WHERE r.state = 'failed' AND r.stale = 0 GROUP BY x.model, r.reason";
@@ -81,6 +85,12 @@ static void write_found(struct doc *d, struct db *db)
              "and the numbers here cannot be trusted."
              : "View v_leak is empty (%lld rows): no feature has read a label it predicts.",
              (long long)leaks);
+    int64_t copies = count(db, sql_copies);
+    if (copies > 0)
+        doc_para(d, "%lld test reviews have the very text that their user also wrote about another "
+                 "business in the train split (copies of one review, or a habit): they make every "
+                 "model look better than it is. SPLIT=user keeps them together.",
+                 (long long)copies);
     q = db_use(db, sql_failed);
     while (db_step(q))
         doc_para(d, "%s: %s.", db_col_text(q, 0), db_col_text(q, 1));
