@@ -162,7 +162,7 @@ for c in "mm-status" "mm-status --digest" "mm-status --settings" "mm-train --hel
 done
 echo soup | "$BIN/mm-embed" --text > /dev/full 2> /dev/null
 is "$?" 1 "mm-embed --text into a full device: 1"
-if command -v script > /dev/null; then
+if command -v script > /dev/null && script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
     escapes() { # ASSIGNMENT: escape bytes that mm-train sends to a terminal
         cp "$TMP/before.mm-train" "$TMP/tty.db"
         script -qec "env $1 '$BIN/mm-train' --db '$TMP/tty.db' --experiment '$TMP/cell'" /dev/null < /dev/null > "$TMP/tty"

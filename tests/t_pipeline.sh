@@ -83,5 +83,6 @@ like "$(mk plan)" "ingest.*table review changed" "a row changed by hand is seen"
 awk 'BEGIN { print "user,business,rating,text"; for (u = 0; u < 40; u++) for (b = 0; b < 5; b++) print "u" u ",b" b "," 1 + (u * 7) % 5 ",the same words of user " u }' > "$TMP/copies.csv"
 "$BIN/mm-ingest" --quiet --db "$TMP/copies.db" "$TMP/copies.csv" && "$BIN/mm-report" --quiet --db "$TMP/copies.db"
 like "$(cat "$TMP/copies.db.d/report.md")" "[1-9][0-9]* test reviews have the very text" "copies across the split are said aloud"
-is "$(grep -c 'very text' "$db.d/report.md")" 0 "and nothing is said where there are none"
+"$BIN/mm-report" --quiet --db "$db" --out "$TMP/rep"
+is "$(grep -c 'very text' "$TMP/rep/report.md")" 0 "and nothing is said where there are none"
 finish
