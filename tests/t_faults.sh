@@ -175,7 +175,7 @@ if command -v script > /dev/null && script -qec true /dev/null < /dev/null > /de
     escapes "TERM=xterm NO_COLOR=1" > /dev/null
     is "$(grep -c "$ESC\[[0-9;]*m" "$TMP/tty")" 0 "NO_COLOR: no colour"
 else
-    skip "terminal: script(1) is not installed"
+    skip "terminal: no script(1), or no pseudo-terminal to be had"
 fi
 
 # ---- signals ----
