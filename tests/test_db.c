@@ -188,6 +188,18 @@ static void test_freshness(void)
     stage_begin(&s, db, "caption", &o);
     db_exec(db, "INSERT INTO image (key, state) VALUES ('y', 'missing')");
     ok(stage_end(&s) == EXIT_DONE && !stage_fresh(db, d, NULL), "a row that came meanwhile is not missed");
+    o.max_failures = "5";
+    stage_begin(&s, db, "caption", &o);
+    db_begin(db);
+    stage_fail(&s, "photo x", "no answer", 0);
+    db_commit(db);
+    ok(stage_end(&s) == EXIT_DONE && !stage_fresh(db, d, NULL), "what may pass is tried again");
+    stage_begin(&s, db, "caption", &o);
+    db_begin(db);
+    stage_fail(&s, "photo x", "damaged", 1);
+    db_commit(db);
+    ok(stage_end(&s) == EXIT_DONE && stage_fresh(db, d, NULL), "a defect of the data is not");
+    db_exec(db, "INSERT INTO image (key, state) VALUES ('z', 'missing')");
     o.limit = 0;
     stage_begin(&s, db, "caption", &o);
     ok(stage_end(&s) == EXIT_DONE && !stage_fresh(db, d, NULL), "a limited run does not count as full");

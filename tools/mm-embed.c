@@ -37,9 +37,9 @@ struct work {
     float *vec; /* [dim] */
 };
 
-#define NOT_GIVEN_UP \
-    "AND NOT EXISTS (SELECT 1 FROM failure f WHERE f.stage = 'embed' AND f.item = 'photo ' ||\n" \
-    "hex(c.digest) AND (f.permanent = 1 OR f.attempts >= 3))"
+#define NOT_GIVEN_UP(kind) \
+    "AND NOT EXISTS (SELECT 1 FROM failure f WHERE f.stage = 'embed'\n" \
+    "AND f.item = '" kind " ' || hex(c.digest) AND (f.permanent = 1 OR f.attempts >= 3))"
 #define TEXT_WANTED \
     "(EXISTS (SELECT 1 FROM review r WHERE r.content_id = c.id) OR\n" \
     "EXISTS (SELECT 1 FROM summary s WHERE s.content_id = c.id) OR\n" \
@@ -52,16 +52,16 @@ struct work {
 
 static const char sql_text_count[] =
     "SELECT 'no vector of this encoder', count(*) FROM content c WHERE " MISSING
-    " AND " TEXT_WANTED;
+    " AND " TEXT_WANTED NOT_GIVEN_UP("text");
 static const char sql_text_pending[] =
     "SELECT c.id, c.digest FROM content c WHERE c.id > :after AND " MISSING " AND " TEXT_WANTED
-    " ORDER BY c.id LIMIT :chunk";
+    NOT_GIVEN_UP("text") " ORDER BY c.id LIMIT :chunk";
 static const char sql_image_count[] =
     "SELECT 'no vector of this encoder', count(*) FROM content c WHERE " MISSING
-    " AND " IMAGE_WANTED NOT_GIVEN_UP;
+    " AND " IMAGE_WANTED NOT_GIVEN_UP("photo");
 static const char sql_image_pending[] =
     "SELECT c.id, c.digest FROM content c WHERE c.id > :after AND " MISSING " AND " IMAGE_WANTED
-    NOT_GIVEN_UP " ORDER BY c.id LIMIT :chunk";
+    NOT_GIVEN_UP("photo") " ORDER BY c.id LIMIT :chunk";
 
 static void bind(void *ctx, sqlite3_stmt *q)
 {

@@ -12,6 +12,7 @@
 #include "train/blas.h"
 #include "train/grid.h"
 #include "train/run.h"
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -454,8 +455,16 @@ static int run(struct db *db, const struct opts *o, double every_s)
 static void remember(struct db *db, const char *name, const char *value)
 {
     struct err e;
-    if (value && setting_change(db, name, value, &e) < 0)
+    if (!value)
+        return;
+    /* A file of rows is remembered absolute: the next run may start elsewhere. */
+    int word = strcmp(name, "EXPERIMENT") || !strcmp(value, "quick") || !strcmp(value, "paper");
+    char *path = word ? NULL : realpath(value, NULL);
+    if (!word && !path)
+        die("%s: %s", value, strerror(errno));
+    if (setting_change(db, name, path ? path : value, &e) < 0)
         die_usage("%s", e.text);
+    free(path);
 }
 
 int main(int argc, char **argv)

@@ -72,14 +72,6 @@ void buf_release(struct buf *b)
     *b = (struct buf){0};
 }
 
-char *buf_take(struct buf *b)
-{
-    buf_reserve(b, 0);
-    char *p = b->data;
-    *b = (struct buf){0};
-    return p;
-}
-
 const char *buf_str(const struct buf *b)
 {
     return b->data ? b->data : "";

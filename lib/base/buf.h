@@ -27,7 +27,6 @@ void buf_addc(struct buf *b, int c);
 void buf_addf(struct buf *b, const char *fmt, ...) MM_PRINTF(2, 3);
 void buf_clear(struct buf *b);     /* length 0, memory kept */
 void buf_release(struct buf *b);   /* frees; the struct is empty again */
-char *buf_take(struct buf *b);     /* the bytes, now the caller's to free(); b is empty */
 const char *buf_str(const struct buf *b); /* data, or "" */
 
 /* A whole regular file, at most max_bytes. -1: cannot be read, not regular, or too large. */

@@ -196,11 +196,6 @@ double monotonic_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-int64_t now_at(void)
-{
-    return (int64_t)time(NULL);
-}
-
 long peak_rss_kib(void)
 {
     struct rusage u;

@@ -48,7 +48,6 @@ void print_safe(FILE *f, const char *s, size_t n);
 int close_stdout(int status) MM_MUST_CHECK;
 
 double monotonic_s(void);     /* seconds from an arbitrary start */
-int64_t now_at(void);         /* unix seconds, UTC */
 long peak_rss_kib(void);      /* of this process */
 int cpu_count(void);          /* cores this process may use, at least 1 */
 

@@ -284,7 +284,7 @@ static void record_end(struct stage *s, const char *state)
     add_tokens(&s->inputs, s->db, s->def->writes, "");
     sqlite3_stmt *q = db_use(s->db, sql_end);
     db_text(q, ":state", state);
-    db_int(q, ":cut", s->cut);
+    db_int(q, ":cut", s->cut || s->failed > 0); /* what may pass is tried again by the next make */
     db_text(q, ":inputs", buf_str(&s->inputs));
     db_int(q, ":done", s->done);
     db_int(q, ":failed", s->failed + s->defects);

@@ -51,7 +51,7 @@ struct stage {
     int64_t run_id, done, defects, failed, left; /* left: of --limit, -1 = no limit */
     int64_t pending;   /* counted by --plan */
     double started_s;
-    int lock_fd, cut;  /* cut: --limit left work */
+    int lock_fd, cut;  /* cut: work was left over */
 };
 
 /* Opens --db (read-only with --plan) and fills in what was not given from the remembered
