@@ -3,7 +3,7 @@
 #include "base/rng.h"
 #include "base/util.h"
 #include "tap.h"
-#include "train/tile.h"
+#include "nn/tile.h"
 #include <stdlib.h>
 
 static void fill(float *x, int n, uint64_t seed)

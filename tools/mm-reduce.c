@@ -11,7 +11,7 @@
 #include "db/setting.h"
 #include "db/stage.h"
 #include "db/vec.h"
-#include "train/blas.h"
+#include "nn/blas.h"
 #include "train/dataset.h"
 #include "train/entity.h"
 #include "train/metrics.h"

@@ -9,7 +9,7 @@
 #include "db/db.h"
 #include "db/setting.h"
 #include "db/stage.h"
-#include "train/blas.h"
+#include "nn/blas.h"
 #include "train/grid.h"
 #include "train/run.h"
 #include <errno.h>

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "train/adam.h"
-#include "train/tile.h"
+#include "base/simd.h"
+#include "nn/tile.h"
 #include <math.h>
 
 struct adam_factors {
     float b1, b2, c2, step, root, eps; /* 1-beta1, beta2, 1-beta2, lr/bias1, 1/sqrt(bias2) */
 };
 
-TILE_FAST static void step(float *restrict w, float *restrict m, float *restrict v,
+SIMD_FAST static void step(float *restrict w, float *restrict m, float *restrict v,
                            const float *restrict g, size_t n, const struct adam_factors *f)
 {
     float b1 = f->b1, b2 = f->b2, c2 = f->c2, lr = f->step, root = f->root, eps = f->eps;
@@ -28,7 +29,7 @@ void adam_step(float *w, float *m, float *v, const float *g, size_t n, int64_t t
     step(w, m, v, g, n, &f);
 }
 
-TILE_FAST void adam_sgd(float *restrict w, const float *restrict g, size_t n, double lr)
+SIMD_FAST void adam_sgd(float *restrict w, const float *restrict g, size_t n, double lr)
 {
     float l = (float)lr;
     for (size_t i = 0; i < n; i++)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "train/layer.h"
 #include "base/rng.h"
-#include "train/tile.h"
+#include "base/simd.h"
+#include "nn/fastmath.h"
+#include "nn/tile.h"
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -52,7 +54,7 @@ void layer_dense_pack(struct layer_dense *l)
     memset(l->gb, 0, out_ld * sizeof(float));
 }
 
-TILE_FAST void layer_dense_unpack(struct layer_dense *l)
+SIMD_FAST void layer_dense_unpack(struct layer_dense *l)
 {
     size_t in_ld = tile_pad(l->in);
     for (int n = 0; n < l->out; n++) {
@@ -72,7 +74,7 @@ void layer_dense_forward(const struct layer_dense *l, float *y, int y_ld, const 
 }
 
 /* One addition a row and column, in row order. */
-TILE_FAST static void add_rows(float *sum, const float *dy, int ld, int cols, int rows)
+SIMD_FAST static void add_rows(float *sum, const float *dy, int ld, int cols, int rows)
 {
     for (int r = 0; r < rows; r++, dy += ld)
         for (int c = 0; c < cols; c++)
@@ -93,14 +95,14 @@ void layer_dense_backward(struct layer_dense *l, float *dx, int dx_ld, const flo
 
 /* ---- activations ---- */
 
-TILE_FAST void layer_relu(float *y, int ld, int cols, int rows)
+SIMD_FAST void layer_relu(float *y, int ld, int cols, int rows)
 {
     for (int r = 0; r < rows; r++, y += ld)
         for (int c = 0; c < cols; c++)
             y[c] = y[c] < 0 ? 0 : y[c];
 }
 
-TILE_FAST void layer_relu_backward(float *dy, int dy_ld, const float *y, int y_ld, int cols,
+SIMD_FAST void layer_relu_backward(float *dy, int dy_ld, const float *y, int y_ld, int cols,
                                    int rows, float scale)
 {
     for (int r = 0; r < rows; r++, dy += dy_ld, y += y_ld)
@@ -108,34 +110,9 @@ TILE_FAST void layer_relu_backward(float *dy, int dy_ld, const float *y, int y_l
             dy[c] *= y[c] > 0 ? scale : 0;
 }
 
-/* exp(x) for |x| <= 87, outside clamped: 2^n times the Taylor polynomial of degree 7 on
- * |r| <= ln(2)/2 (truncation 5e-9); relative error under 2e-7. Adding 1.5*2^23 rounds to an
- * integer; ln 2 is split (Cody and Waite) so that n*hi is exact. */
-TILE_INLINE float exp_poly(float x)
-{
-    x = x < -87 ? -87 : x;
-    x = x > 87 ? 87 : x;
-    float shifted = x * 1.44269504f + 12582912.0f, n = shifted - 12582912.0f;
-    float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.0f / 5040;
-    p = p * r + 1.0f / 720;
-    p = p * r + 1.0f / 120;
-    p = p * r + 1.0f / 24;
-    p = p * r + 1.0f / 6;
-    p = p * r + 0.5f;
-    p = p * r + 1;
-    p = p * r + 1;
-    uint32_t bits; /* n sits in the low bits of shifted: no conversion, which a NaN forbids */
-    float two_n;
-    memcpy(&bits, &shifted, sizeof bits);
-    bits = (bits + 127) << 23;
-    memcpy(&two_n, &bits, sizeof two_n);
-    return p * two_n;
-}
-
 /* log(1+u) for 0 <= u <= 1: 2 atanh(s), s = u/(2+u) <= 1/3; the first term left out is under
  * 2e-9 of the sum. */
-TILE_INLINE float log1p_poly(float u)
+SIMD_INLINE float log1p_poly(float u)
 {
     float s = u / (2 + u), q = s * s, p = 1.0f / 15;
     p = p * q + 1.0f / 13;
@@ -148,7 +125,7 @@ TILE_INLINE float log1p_poly(float u)
     return 2 * s * p;
 }
 
-TILE_FAST void layer_tanh(float *y, int ld, int cols, int rows)
+SIMD_FAST void layer_tanh(float *y, int ld, int cols, int rows)
 {
     for (int r = 0; r < rows; r++, y += ld)
         for (int c = 0; c < cols; c++) {
@@ -157,7 +134,7 @@ TILE_FAST void layer_tanh(float *y, int ld, int cols, int rows)
         }
 }
 
-TILE_FAST void layer_tanh_backward(float *dy, int dy_ld, const float *y, int y_ld, int cols,
+SIMD_FAST void layer_tanh_backward(float *dy, int dy_ld, const float *y, int y_ld, int cols,
                                    int rows)
 {
     for (int r = 0; r < rows; r++, dy += dy_ld, y += y_ld)
@@ -167,7 +144,7 @@ TILE_FAST void layer_tanh_backward(float *dy, int dy_ld, const float *y, int y_l
 
 /* ---- dropout ---- */
 
-TILE_FAST static void drop_row(float *y, int cols, uint32_t k0, uint32_t k1, uint32_t below,
+SIMD_FAST static void drop_row(float *y, int cols, uint32_t k0, uint32_t k1, uint32_t below,
                                float scale)
 {
     for (int c = 0; c < cols; c++) {
@@ -194,7 +171,7 @@ void layer_dropout(float *y, int ld, int cols, int rows, const int *ids,
 
 /* ---- embedding bag ---- */
 
-TILE_FAST void layer_bag_forward(const struct layer_bag *l, float *restrict y, int y_ld,
+SIMD_FAST void layer_bag_forward(const struct layer_bag *l, float *restrict y, int y_ld,
                                  const float *restrict table, const int *bags, int rows)
 {
     for (int r = 0; r < rows; r++, y += y_ld, bags += l->bag) {
@@ -208,7 +185,7 @@ TILE_FAST void layer_bag_forward(const struct layer_bag *l, float *restrict y, i
     }
 }
 
-TILE_FAST void layer_bag_backward(const struct layer_bag *l, float *restrict dtable,
+SIMD_FAST void layer_bag_backward(const struct layer_bag *l, float *restrict dtable,
                                   const float *restrict dy, int dy_ld, const int *bags,
                                   int rows)
 {
@@ -233,7 +210,7 @@ typedef float v8 __attribute__((vector_size(32)));
 typedef float v4 __attribute__((vector_size(16)));
 
 /* 16 partial sums, then halves added: gcc would not make the tree out of scalars. */
-TILE_INLINE float dot16(const float *a, const float *b, int ld)
+SIMD_INLINE float dot16(const float *a, const float *b, int ld)
 {
     union {
         v16 all;
@@ -251,7 +228,7 @@ TILE_INLINE float dot16(const float *a, const float *b, int ld)
     return (s[0] + s[2]) + (s[1] + s[3]);
 }
 
-TILE_FAST void layer_dots_forward(float *z, int z_ld, const float *T, int n, int ld, int rows)
+SIMD_FAST void layer_dots_forward(float *z, int z_ld, const float *T, int n, int ld, int rows)
 {
     for (int r = 0; r < rows; r++, z += z_ld, T += (size_t)n * ld) {
         float *q = z;
@@ -261,13 +238,13 @@ TILE_FAST void layer_dots_forward(float *z, int z_ld, const float *T, int n, int
     }
 }
 
-TILE_INLINE void axpy(float *restrict y, float a, const float *restrict x, int n)
+SIMD_INLINE void axpy(float *restrict y, float a, const float *restrict x, int n)
 {
     for (int k = 0; k < n; k++)
         y[k] += a * x[k];
 }
 
-TILE_FAST void layer_dots_backward(float *dT, int n_train, const float *dz, int dz_ld,
+SIMD_FAST void layer_dots_backward(float *dT, int n_train, const float *dz, int dz_ld,
                                    const float *T, int n, int ld, int rows)
 {
     for (int r = 0; r < rows; r++, dz += dz_ld, T += (size_t)n * ld) {
@@ -285,13 +262,13 @@ TILE_FAST void layer_dots_backward(float *dT, int n_train, const float *dz, int 
 
 /* ---- sigmoid and loss ---- */
 
-TILE_FAST void layer_sigmoid(float *p, const float *z, int n)
+SIMD_FAST void layer_sigmoid(float *p, const float *z, int n)
 {
     for (int i = 0; i < n; i++)
         p[i] = 1 / (1 + exp_poly(-z[i]));
 }
 
-TILE_FAST static void bce_rows(float *loss, float *dz, const float *z, const float *y,
+SIMD_FAST static void bce_rows(float *loss, float *dz, const float *z, const float *y,
                                const float *w, int n, float scale)
 {
     for (int i = 0; i < n; i++) {

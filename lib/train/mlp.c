@@ -3,7 +3,7 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "base/util.h"
-#include "train/tile.h"
+#include "nn/tile.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

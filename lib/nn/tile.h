@@ -12,22 +12,9 @@
  * [2816,128] and, with A transposed, [64,128][128,32]: 112, 113, 110, 115; unfused 78, 77, 71,
  * 77; OpenBLAS 0.3.21 110, 112, 96, 113. So no BLAS in the layers: nothing to gain from it.
  */
-#ifndef MM_TRAIN_TILE_H
-#define MM_TRAIN_TILE_H
+#ifndef MM_NN_TILE_H
+#define MM_NN_TILE_H
 #include <stddef.h>
-
-/* For loops that gcc should vectorise also at -O2, compiled for three instruction sets.
- * clang 14 gives such functions a name that other files cannot link to, so there it is off. */
-#if defined(__x86_64__) && !defined(__clang__)
-#define TILE_FAST \
-    __attribute__((target_clones("avx512f", "avx2", "default"), \
-                   optimize("O3", "no-math-errno", "no-trapping-math")))
-#else
-#define TILE_FAST
-#endif
-
-/* For their helpers: gcc does not inline across different optimize attributes by itself. */
-#define TILE_INLINE static inline __attribute__((always_inline))
 
 #define TILE_COLS 16 /* N and the leading dimensions of B and C are multiples of this */
 #define TILE_ROWS 8  /* M is a multiple of this */

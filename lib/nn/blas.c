@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "train/blas.h"
+#include "nn/blas.h"
 #include <cblas.h>
 #include <stdio.h>
 

@@ -4,8 +4,8 @@
  *
  *     blas_single_thread();   // once, first thing in main
  */
-#ifndef MM_TRAIN_BLAS_H
-#define MM_TRAIN_BLAS_H
+#ifndef MM_NN_BLAS_H
+#define MM_NN_BLAS_H
 
 void blas_single_thread(void);
 /* Library and kernel in use, "OpenBLAS 0.3.21 SkylakeX"; static text. */

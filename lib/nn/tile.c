@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "train/tile.h"
+#include "nn/tile.h"
+#include "base/simd.h"
 #include <assert.h>
 
 int tile_pad(int n)
@@ -7,31 +8,22 @@ int tile_pad(int n)
     return (n + TILE_COLS - 1) / TILE_COLS * TILE_COLS;
 }
 
-/* The one place of the project that asks for fused multiply-add: a third of the time. */
-#ifdef __clang__
-#define TILE_CONTRACT _Pragma("clang fp contract(fast)")
-#define TILE_FUSED
-#else
-#define TILE_CONTRACT
-#define TILE_FUSED __attribute__((optimize("fp-contract=fast")))
-#endif
-
 #ifdef __x86_64__
 #define LANES 16
 #define NAME(x) x##_16
-#define TARGET TILE_FUSED __attribute__((target("avx512f")))
-#include "train/tile_body.inc"
+#define TARGET SIMD_FUSED __attribute__((target("avx512f")))
+#include "nn/tile_body.inc"
 
 #define LANES 8
 #define NAME(x) x##_8
-#define TARGET TILE_FUSED __attribute__((target("avx2,fma")))
-#include "train/tile_body.inc"
+#define TARGET SIMD_FUSED __attribute__((target("avx2,fma")))
+#include "nn/tile_body.inc"
 #endif
 
 #define LANES 4
 #define NAME(x) x##_4
-#define TARGET TILE_FUSED
-#include "train/tile_body.inc"
+#define TARGET SIMD_FUSED
+#include "nn/tile_body.inc"
 
 const char *tile_isa(void)
 {
