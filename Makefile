@@ -3,7 +3,8 @@
 #   make check          every test (TAP, run by prove)
 #   make SAN=1 check    the same under AddressSanitizer and UBSan, in build-san/
 #   make soak           the crash tests with 1,000 kills instead of 30
-#   make models         fetch public model files (this version needs none)
+#   make models         fetch the public model files of models.tsv into models/; MODELS_URL=
+#                       names a mirror, MODELS= the models, OFFLINE=1 fetches nothing
 #   make bench-NAME     one measurement of bench/NAME.sh (ingest, noop, scale, quality, ...)
 #   make install        into $(DESTDIR)$(PREFIX); uninstall undoes it
 # Adding a .c file under lib/, tools/ or tests/ needs no edit here. CFLAGS, LDFLAGS and
@@ -88,7 +89,7 @@ bench-%: $(TOOLS)
 	BIN=$(abspath $(BIN)) sh bench/$*.sh
 
 models:
-	@echo "models: no network of this version needs weights; nothing to fetch"
+	@sh models.sh $(MODELS)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \

@@ -6,9 +6,11 @@
 set -eu
 cd "$(dirname "$0")"
 
-packages="gcc libc6-dev make perl sqlite3 ca-certificates libsqlite3-dev libcurl4-openssl-dev
+packages="gcc libc6-dev make perl sqlite3 ca-certificates curl libsqlite3-dev libcurl4-openssl-dev
 libcjson-dev libopenblas-dev libpng-dev libjpeg-dev zlib1g-dev libutf8proc-dev libcsv-dev
 uthash-dev libssl-dev"
+# Faster matrix products; not on every architecture and release. The build does without.
+optional="libdnnl-dev"
 
 case "${1-}" in
 '' | --print) ;;
@@ -19,36 +21,60 @@ esac
 if ! command -v apt-get > /dev/null || ! command -v dpkg-query > /dev/null; then
     echo "setup.sh: this is not Debian or Ubuntu (no apt-get). Install what these packages hold" >&2
     echo "with your own package manager, then run 'make':" >&2
+    # shellcheck disable=SC2086 # on one line
     echo $packages >&2
     exit 1
 fi
 
-missing=""
+# A package counts as installed also when another one provides it (libjpeg-dev).
+installed() { dpkg-query -W -f '${Status}\n' "$1" 2> /dev/null | grep -q 'install ok installed'; }
+offered() { apt-cache show "$1" 2> /dev/null | grep -q '^Package:'; }
+
+missing="" extra=""
 for p in $packages; do
-    # A package counts as installed also when another one provides it (libjpeg-dev).
-    dpkg-query -W -f '${Status}\n' "$p" 2> /dev/null | grep -q 'install ok installed' ||
-        missing="$missing $p"
+    installed "$p" || missing="$missing $p"
+done
+for p in $optional; do
+    installed "$p" || extra="$extra $p"
 done
 
 if [ "${1-}" = --print ]; then
     echo "missing packages:${missing:- none}"
+    [ -z "$extra" ] || echo "missing, and optional:$extra"
     exit 0
 fi
 
-if [ -n "$missing" ]; then
-    echo "setup.sh: installing$missing"
-    sudo=""
+sudo=""
+apt_install() {
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        "$@" > /dev/null
+}
+may_install() {
     if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo > /dev/null || {
-            echo "setup.sh: run as root, or install sudo, to install:$missing" >&2
-            exit 1
-        }
+        command -v sudo > /dev/null || return 1
         sudo=sudo
     fi
+}
+
+if [ -n "$missing" ]; then
+    echo "setup.sh: installing$missing"
+    may_install || {
+        echo "setup.sh: run as root, or install sudo, to install:$missing" >&2
+        exit 1
+    }
     $sudo apt-get update -qq
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        $missing > /dev/null
+    # shellcheck disable=SC2086 # one word a package
+    apt_install $missing
 fi
+# After the update above: before it a fresh machine knows no package.
+for p in $extra; do
+    if offered "$p" && may_install; then
+        echo "setup.sh: installing $p"
+        apt_install "$p" || echo "setup.sh: $p cannot be installed; building without it"
+    else
+        echo "setup.sh: no $p to be had here; building without it"
+    fi
+done
 
 make -s -j"$(nproc)" all
 [ "${OFFLINE-}" = 1 ] || make -s models
