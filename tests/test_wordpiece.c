@@ -408,10 +408,10 @@ static void test_real(void)
     test_digest(w, "real_between", CODE_POINTS, make_between);
     test_digest(w, "real_marks", 20000, make_marks);
     test_zomato(w, "real_zomato");
-    say_speed(w, "English", "The ambience was good, food was quite good. Had Saturday lunch, which "
-                            "was cost effective. Good place for a sate brunch. One can also chill "
-                            "with friends and or parents. Waiter Soumen Das was really courteous "
-                            "and helpful. Don't miss the biryani!");
+    say_speed(w, "English", "Lovely evening on the terrace: the starters came quickly, the biryani "
+                            "was fragrant but a little salty, and our waiter kept the glasses "
+                            "filled without being asked. Parking is a nightmare, though. We'd "
+                            "gladly come again for the kebabs!");
     say_speed(w, "French", "Très bon repas à la crêperie, l'équipe était aimable; "
                            "le dîner a coûté vingt-cinq euros, à refaire bientôt.");
     say_speed(w, "Chinese", "这家餐厅的菜很好吃，服务也很周到，下次还会再来。");
