@@ -26,9 +26,13 @@ static char *absolute(const char *name, const char *value, struct err *e)
 {
     int is_file = strcmp(name, "EXPERIMENT") == 0 && strcmp(value, "quick") != 0 &&
                   strcmp(value, "paper") != 0;
-    if (strcmp(name, "INPUT") != 0 && strcmp(name, "IMAGES") != 0 && !is_file)
+    static const char paths[] = " INPUT IMAGES MODELS TEXT_MODEL IMAGE_MODEL ";
+    char word[32];
+    snprintf(word, sizeof word, " %s ", name);
+    if (!strstr(paths, word) && !is_file)
         return xstrdup(value);
-    if (strcmp(name, "IMAGES") == 0 && (!strcmp(value, "auto") || !strcmp(value, "none")))
+    if (strcmp(name, "INPUT") && (!strcmp(value, "auto") ||
+                                  (!strcmp(name, "IMAGES") && !strcmp(value, "none"))))
         return xstrdup(value);
     char *path = realpath(value, NULL);
     if (!path)
@@ -170,7 +174,7 @@ static int print_plan(struct db *db)
 
 struct mode {
     int digest, settings, create;
-    const char *stamp_dir, *sample;
+    const char *stamp_dir, *sample, *models;
 };
 
 static int run(struct db *db, const struct mode *m, const struct opts *o, char **assign)
@@ -190,6 +194,8 @@ static int run(struct db *db, const struct mode *m, const struct opts *o, char *
         free(have);
         free(arg);
     }
+    if (m->models)
+        db_set_setting(db, "models_root", m->models);
     if (m->stamp_dir)
         keep_stamps(db, m->stamp_dir);
     if (m->digest)
@@ -215,6 +221,7 @@ int main(int argc, char **argv)
         {"settings", OPT_FLAG, &m.settings, 0, 0, NULL, "print the settings in force"},
         {"create", OPT_FLAG, &m.create, 0, 0, NULL, "make the database when there is none"},
         {"sample", OPT_STRING, &m.sample, 0, 0, "DIR", "INPUT when none was ever given"},
+        {"models", OPT_STRING, &m.models, 0, 0, "DIR", "where MODELS=auto looks"},
         {0}};
     int first = opts_parse(argc, argv, &about, defs, &o);
     struct err e;

@@ -12,6 +12,16 @@
 struct chunk {
     struct stage_item *item; /* [cap] */
     int n;
+    int *group; /* [cap + 1]: first item of each group, then n */
+    int groups;
+};
+
+struct loop;
+
+struct worker {
+    struct loop *loop;
+    pthread_t thread;
+    void *scratch;
 };
 
 struct loop {
@@ -19,44 +29,72 @@ struct loop {
     const struct stage_task *t;
     void *ctx;
     struct chunk *now;   /* what the workers compute */
-    atomic_int next;     /* index into now */
-    pthread_t *thread;   /* [opts->threads] */
+    atomic_int next;     /* group of now */
+    struct worker *worker; /* [opts->threads] */
     int64_t after;
     struct buf name;
     struct progress p;
 };
 
+static void compute(struct loop *l, struct stage_item *item, int n, void *scratch)
+{
+    if (l->t->compute_group) {
+        l->t->compute_group(l->ctx, item, n, scratch);
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        item[i].failed = l->t->compute(l->ctx, &item[i]) < 0;
+}
+
 static void *work(void *arg)
 {
-    struct loop *l = arg;
+    struct worker *w = arg;
+    struct loop *l = w->loop;
+    const struct chunk *c = l->now;
     while (!stage_interrupted()) {
-        int i = atomic_fetch_add(&l->next, 1);
-        if (i >= l->now->n)
+        int g = atomic_fetch_add(&l->next, 1);
+        if (g >= c->groups)
             break;
-        struct stage_item *it = &l->now->item[i];
-        it->failed = l->t->compute(l->ctx, it) < 0;
+        compute(l, &c->item[c->group[g]], c->group[g + 1] - c->group[g], w->scratch);
     }
     return NULL;
 }
 
+/* Without costs every item is a group of its own. */
+static void make_groups(struct loop *l, struct chunk *c)
+{
+    int64_t cost = 0;
+    c->groups = 0;
+    for (int i = 0; i < c->n; i++) {
+        if (cost == 0)
+            c->group[c->groups++] = i;
+        cost += l->t->cost ? l->t->cost(l->ctx, &c->item[i]) + 1 : l->t->group_cost + 1;
+        if (cost > l->t->group_cost)
+            cost = 0;
+    }
+    c->group[c->groups] = c->n;
+}
+
 static void start_workers(struct loop *l, struct chunk *c)
 {
+    make_groups(l, c);
     l->now = c;
     atomic_store(&l->next, 0);
     for (int64_t i = 0; i < l->s->opts->threads; i++)
-        if (pthread_create(&l->thread[i], NULL, work, l) != 0)
+        if (pthread_create(&l->worker[i].thread, NULL, work, &l->worker[i]) != 0)
             die("cannot start a thread");
 }
 
 static void join_workers(struct loop *l)
 {
+    struct chunk *c = l->now;
     for (int64_t i = 0; i < l->s->opts->threads; i++)
-        pthread_join(l->thread[i], NULL);
+        pthread_join(l->worker[i].thread, NULL);
     int taken = atomic_load(&l->next);
-    if (taken < l->now->n) { /* interrupted: what nobody took is not stored */
-        for (int i = taken; i < l->now->n; i++)
-            l->t->release(l->ctx, &l->now->item[i]);
-        l->now->n = taken;
+    if (taken < c->groups) { /* interrupted: what nobody took is not stored */
+        for (int i = c->group[taken]; i < c->n; i++)
+            l->t->release(l->ctx, &c->item[i]);
+        c->n = c->group[taken];
     }
 }
 
@@ -127,6 +165,24 @@ static int64_t count(struct stage *s, const struct stage_task *t, void *ctx)
     return total;
 }
 
+static void workers_new(struct loop *l)
+{
+    l->worker = xcalloc((size_t)l->s->opts->threads, sizeof *l->worker);
+    for (int64_t i = 0; i < l->s->opts->threads; i++) {
+        l->worker[i].loop = l;
+        if (l->t->scratch_new)
+            l->worker[i].scratch = l->t->scratch_new(l->ctx);
+    }
+}
+
+static void workers_free(struct loop *l)
+{
+    for (int64_t i = 0; i < l->s->opts->threads; i++)
+        if (l->t->scratch_free)
+            l->t->scratch_free(l->ctx, l->worker[i].scratch);
+    free(l->worker);
+}
+
 void stage_loop(struct stage *s, const struct stage_task *t, void *ctx)
 {
     int64_t total = count(s, t, ctx);
@@ -134,9 +190,11 @@ void stage_loop(struct stage *s, const struct stage_task *t, void *ctx)
         return;
     struct loop l = {.s = s, .t = t, .ctx = ctx};
     struct chunk ring[3] = {{0}};
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         ring[i].item = xcalloc((size_t)t->chunk, sizeof *ring[i].item);
-    l.thread = xcalloc((size_t)s->opts->threads, sizeof *l.thread);
+        ring[i].group = xcalloc((size_t)t->chunk + 1, sizeof *ring[i].group);
+    }
+    workers_new(&l);
     progress_start(&l.p, t->what, s->left >= 0 && s->left < total ? s->left : total);
     struct chunk *before = &ring[0], *now = &ring[1], *ahead = &ring[2];
     read_chunk(&l, now);
@@ -152,8 +210,10 @@ void stage_loop(struct stage *s, const struct stage_task *t, void *ctx)
     }
     store_chunk(&l, before);
     progress_end(&l.p);
-    for (int i = 0; i < 3; i++)
+    workers_free(&l);
+    for (int i = 0; i < 3; i++) {
         free(ring[i].item);
-    free(l.thread);
+        free(ring[i].group);
+    }
     buf_release(&l.name);
 }

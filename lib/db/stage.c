@@ -2,6 +2,7 @@
 #include "db/stage.h"
 #include "base/util.h"
 #include "db/db.h"
+#include "db/models.h"
 #include "db/setting.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,7 @@ const struct stage_def stage_defs[] = {
      "LLM LLM_URL LLM_MODEL", "ingest"},
     {"caption", 1, "image", "caption", "CAPTION", "ingest"},
     {"embed", 1, "review summary caption image", "embedding",
-     "TEXT_ENCODER IMAGE_ENCODER PRECISION", "summarize caption"},
+     "TEXT_ENCODER IMAGE_ENCODER PRECISION MODELS TEXT_MODEL IMAGE_MODEL", "summarize caption"},
     {"reduce", 1, "review visible summary caption image embedding", "reducer reduced",
      "PROTOCOL", "embed"},
     {"train", 1, "review visible price_tag category reducer reduced model experiment",
@@ -67,6 +68,8 @@ static void inputs_head(struct buf *out, struct db *db, const struct stage_def *
 {
     buf_addf(out, "version=%d\n", def->version);
     add_settings(out, db, def->settings);
+    if (strstr(def->settings, "MODELS"))
+        models_stamp(out, db);
     add_tokens(out, db, def->reads, def->writes);
 }
 
@@ -86,7 +89,9 @@ static void explain(struct buf *reason, const char *now, const char *then)
             at++;
         if (!at && eq) {
             int table = *p >= 'a' && strncmp(p, "version=", 8) != 0;
-            if (table)
+            if (strncmp(p, "model files=", 12) == 0)
+                buf_adds(reason, "model files changed");
+            else if (table)
                 buf_addf(reason, "table %.*s changed", (int)(eq - p), p);
             else
                 buf_addf(reason, "%.*s is now %.*s", (int)(eq - p), p,

@@ -80,6 +80,14 @@ struct stage_task {
     void (*load)(void *ctx, struct stage_item *item, sqlite3_stmt *row);
     /* On any thread, no database. -1 with item->err: a failure row. */
     int (*compute)(void *ctx, struct stage_item *item);
+    /* Or, where items are cheaper together: n neighbours whose costs add up to group_cost or
+     * just beyond; sets item->failed itself. */
+    void (*compute_group)(void *ctx, struct stage_item *item, int n, void *scratch);
+    int64_t (*cost)(void *ctx, const struct stage_item *item);
+    int64_t group_cost;
+    /* What a thread keeps between groups, made and freed on this thread; NULL: nothing. */
+    void *(*scratch_new)(void *ctx);
+    void (*scratch_free)(void *ctx, void *scratch);
     /* On this thread, inside a transaction, in pending order. Frees nothing. */
     void (*store)(void *ctx, struct stage_item *item);
     /* The name in failure.item, into name. */

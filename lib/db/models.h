@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the files of networks lie, and whether they are those of the last run.
+ *
+ *     char *models = models_folder(db);             // "/srv/models"; free()
+ *     char *own = models_own(db, "TEXT_MODEL");      // or NULL: the one in models_folder
+ */
+#ifndef MM_DB_MODELS_H
+#define MM_DB_MODELS_H
+
+struct buf;
+struct db;
+
+/* Variable MODELS; when it is auto, $MM_MODELS, else the folder beside pipeline.mk (setting
+ * models_root), else "models". The caller frees. db may be NULL: no settings. */
+char *models_folder(struct db *db);
+/* TEXT_MODEL or IMAGE_MODEL unless it is auto; the caller frees. */
+char *models_own(struct db *db, const char *variable);
+
+/* One line "model files=..." that changes when a file in one of these folders appears, goes,
+ * or has another size or time. */
+void models_stamp(struct buf *out, struct db *db);
+
+#endif
