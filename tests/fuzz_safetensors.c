@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A libFuzzer harness of nn/safetensors: any bytes as a file. By hand, not by make check:
  *
- *     make CC=clang SAN=1 O=build-fuzz CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' build-fuzz/libmm.a
+ *     make CC=clang SAN=1 O=build/fuzz CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' build/fuzz/libmm.a
  *     clang -g -fsanitize=fuzzer,address,undefined -Ilib -D_GNU_SOURCE tests/fuzz_safetensors.c \
- *         build-fuzz/libmm.a -lcrypto -o build-fuzz/fuzz_safetensors
- *     mkdir -p build-fuzz/corpus && build-fuzz/fuzz_safetensors -max_total_time=60 \
- *         -max_len=4096 build-fuzz/corpus tests/golden/safetensors
+ *         build/fuzz/libmm.a -lcrypto -o build/fuzz/fuzz_safetensors
+ *     mkdir -p build/fuzz/corpus && build/fuzz/fuzz_safetensors -max_total_time=60 \
+ *         -max_len=4096 build/fuzz/corpus tests/golden/safetensors
  */
 #include "nn/safetensors.h"
 #include "base/util.h"

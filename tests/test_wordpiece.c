@@ -325,7 +325,7 @@ static void test_vocabulary(void)
     int ids[16], n = w ? wordpiece_ids(ids, 16, "a aa [MASK][SEP]", 16, w) : 0;
     static const int want[] = {2, 4, 1, 5, 1, 1, 3, 3};
     ok(n == 8 && memcmp(ids, want, sizeof want) == 0, "CRLF, no [MASK], no continuations");
-    ok(wordpiece_size(w) == 6, "six pieces");
+    ok(w && wordpiece_size(w) == 6, "six pieces %s", e.text);
     wordpiece_close(w);
 }
 
