@@ -58,7 +58,7 @@ static int check_config(struct minilm *m, const char *dir, struct err *e)
         config_expect(&c, "hidden_act", "gelu", e) < 0 ||
         config_int(&m->D, &c, "hidden_size", 16, 4096, e) < 0 ||
         config_int(&m->H, &c, "num_attention_heads", 1, 256, e) < 0 ||
-        config_int(&m->L, &c, "num_hidden_layers", 1, MAX_LAYERS, e) < 0 ||
+        config_int(&m->L, &c, "num_hidden_layers", 0, MAX_LAYERS, e) < 0 ||
         config_int(&m->F, &c, "intermediate_size", 16, 16384, e) < 0 ||
         config_int(&m->V, &c, "vocab_size", 5, 1 << 20, e) < 0 ||
         config_int(&m->positions, &c, "max_position_embeddings", 8, 1 << 16, e) < 0 ||
