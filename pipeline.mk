@@ -54,7 +54,7 @@ endif
 # One call: remember the settings, take away stale stamps. A refusal stops make here.
 ifneq ($(RUNS)$(wildcard $(DB)),)
 STATUS := $(shell $(BIN)mm-status --db $(call quote,$(DB)) $(if $(RUNS),--create) \
-            --sample $(call quote,$(SAMPLE)) --models $(call quote,$(HERE)models) --stamps $(call quote,$(STAMPS)) \
+            --sample $(call quote,$(SAMPLE)) --stamps $(call quote,$(STAMPS)) \
             $(ASSIGN) 1>&2 || echo $$?)
 ifneq ($(STATUS),)
 $(error the settings were refused)

@@ -438,7 +438,13 @@ SELECT stage, sum(done) AS done,
        max(0, count(*) - sum(done) - coalesce((SELECT count(*) FROM failure f
            WHERE f.stage = item.stage AND f.permanent = 1), 0)) AS pending,
        coalesce((SELECT count(*) FROM failure f WHERE f.stage = item.stage), 0) AS failed,
-       (SELECT max(started) FROM stage_run r WHERE r.stage = item.stage) AS last_started
+       (SELECT max(started) FROM stage_run r WHERE r.stage = item.stage) AS last_started,
+       -- what did it, and what that stands in for
+       (SELECT group_concat(note, '; ') FROM (SELECT DISTINCT note FROM method WHERE current = 1
+           AND task IN (SELECT value FROM json_each(CASE item.stage
+               WHEN 'summarize' THEN '["summary", "price", "category"]'
+               WHEN 'caption' THEN '["caption"]' WHEN 'embed' THEN '["text", "image"]'
+               ELSE '[]' END)) ORDER BY task DESC)) AS means
 FROM item GROUP BY stage;
 
 -- What failed, and will it be tried again?

@@ -350,6 +350,8 @@ static int filter(const struct mode *m, const struct opts *o, char **paths)
     struct encoder *en = open_or_die(&wish);
     struct filter f = {.encoder = en, .json = m->json, .ids = m->ids, .threads = o->threads};
     double start = monotonic_s();
+    if (m->ids && !encoder_has_ids(en))
+        die_usage("--ids: %s has no tokens", encoder_note(en));
     info("%s", encoder_note(en));
     if (m->image)
         filter_images(paths, stdout, &f);
@@ -422,7 +424,8 @@ int main(int argc, char **argv)
         {"image-encoder", OPT_STRING, &m.image_encoder, 0, 0, "NAME",
          "auto, resnet50 or descriptor (remembered)"},
         {"precision", OPT_STRING, &m.precision, 0, 0, "NAME", "f32 or bf16 (remembered)"},
-        {"models", OPT_STRING, &m.models, 0, 0, "DIR", "folder with a folder per model (remembered)"},
+        {"models", OPT_STRING, &m.models, 0, 0, "DIR",
+         "folder with a folder per model (remembered)"},
         {"model", OPT_STRING, &m.model, 0, 0, "DIR", "one model's own folder (remembered)"},
         {"gemm", OPT_STRING, &m.gemm, 0, 0, "NAME", "auto, onednn or openblas"},
         {"text", OPT_FLAG, &m.text, 0, 0, NULL, "filter: lines in, JSON vectors out"},

@@ -174,7 +174,7 @@ static int print_plan(struct db *db)
 
 struct mode {
     int digest, settings, create;
-    const char *stamp_dir, *sample, *models;
+    const char *stamp_dir, *sample;
 };
 
 static int run(struct db *db, const struct mode *m, const struct opts *o, char **assign)
@@ -194,8 +194,6 @@ static int run(struct db *db, const struct mode *m, const struct opts *o, char *
         free(have);
         free(arg);
     }
-    if (m->models)
-        db_set_setting(db, "models_root", m->models);
     if (m->stamp_dir)
         keep_stamps(db, m->stamp_dir);
     if (m->digest)
@@ -221,7 +219,6 @@ int main(int argc, char **argv)
         {"settings", OPT_FLAG, &m.settings, 0, 0, NULL, "print the settings in force"},
         {"create", OPT_FLAG, &m.create, 0, 0, NULL, "make the database when there is none"},
         {"sample", OPT_STRING, &m.sample, 0, 0, "DIR", "INPUT when none was ever given"},
-        {"models", OPT_STRING, &m.models, 0, 0, "DIR", "where MODELS=auto looks"},
         {0}};
     int first = opts_parse(argc, argv, &about, defs, &o);
     struct err e;

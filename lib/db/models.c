@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 char *models_own(struct db *db, const char *variable)
 {
@@ -19,14 +20,32 @@ char *models_own(struct db *db, const char *variable)
     return NULL;
 }
 
+/* bin/../models of a source tree, or what an installation has; NULL: neither is there. */
+static char *beside_program(void)
+{
+    static const char *const where[] = {"../models", "../share/mmrec/models"};
+    char exe[4096], *dir = NULL;
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (n <= 0)
+        return NULL;
+    exe[n] = 0;
+    *strrchr(exe, '/') = 0;
+    for (size_t i = 0; !dir && i < ARRAY_LEN(where); i++) {
+        char *path = xasprintf("%s/%s", exe, where[i]);
+        dir = realpath(path, NULL);
+        free(path);
+    }
+    return dir;
+}
+
 char *models_folder(struct db *db)
 {
     char *v = db ? models_own(db, "MODELS") : NULL;
     const char *env = getenv("MM_MODELS");
     if (!v && env && *env)
         v = xstrdup(env);
-    if (!v && db)
-        v = db_setting(db, "models_root");
+    if (!v)
+        v = beside_program();
     return v ? v : xstrdup("models");
 }
 

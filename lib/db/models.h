@@ -10,8 +10,8 @@
 struct buf;
 struct db;
 
-/* Variable MODELS; when it is auto, $MM_MODELS, else the folder beside pipeline.mk (setting
- * models_root), else "models". The caller frees. db may be NULL: no settings. */
+/* Variable MODELS; when it is auto, $MM_MODELS, else ../models or ../share/mmrec/models seen
+ * from the program, else "models". The caller frees. db may be NULL: no settings. */
 char *models_folder(struct db *db);
 /* TEXT_MODEL or IMAGE_MODEL unless it is auto; the caller frees. */
 char *models_own(struct db *db, const char *variable);

@@ -299,11 +299,14 @@ void encoder_texts(float *const *out, const char *const *texts, const size_t *le
     en->net->texts(out, texts, lengths, n, en->self, scratch);
 }
 
-int encoder_ids(int **ids, const char *text, size_t n, const struct encoder *en, struct err *e)
+int encoder_has_ids(const struct encoder *en)
 {
-    if (en->net->ids)
-        return en->net->ids(ids, text, n, en->self);
-    return err_set(e, "%s has no tokens", en->net->name);
+    return en->net->ids != NULL;
+}
+
+int encoder_ids(int **ids, const char *text, size_t n, const struct encoder *en)
+{
+    return en->net->ids(ids, text, n, en->self);
 }
 
 void encoder_image(float *out, const struct image *img, const struct encoder *en, void *scratch)

@@ -51,9 +51,9 @@ void encoder_scratch_free(const struct encoder *en, void *scratch);
 #define ENCODER_GROUP_BYTES 10000
 void encoder_texts(float *const *out, const char *const *texts, const size_t *lengths, int n,
                    const struct encoder *en, void *scratch);
-/* Token ids of a text: *ids [returned] is the caller's to free; -1 for encoders without. */
-int encoder_ids(int **ids, const char *text, size_t n, const struct encoder *en,
-                struct err *e) MM_MUST_CHECK;
+int encoder_has_ids(const struct encoder *en);
+/* Token ids of a text for encoders that have them: *ids [returned] is the caller's to free. */
+int encoder_ids(int **ids, const char *text, size_t n, const struct encoder *en);
 /* A photo -> out [dim]; thread-safe likewise. */
 void encoder_image(float *out, const struct image *img, const struct encoder *en, void *scratch);
 

@@ -47,11 +47,10 @@ static void put_vector(struct buf *b, const float *v, int n)
 
 static void put_ids(struct item *it, const struct filter *f)
 {
-    int *ids = NULL, n = encoder_ids(&ids, buf_str(&it->in), it->in.len, f->encoder, &it->err);
-    it->failed = n < 0;
+    int *ids, n = encoder_ids(&ids, buf_str(&it->in), it->in.len, f->encoder);
     for (int i = 0; i < n; i++)
         buf_addf(&it->out, "%c%d", i ? ',' : '[', ids[i]);
-    buf_adds(&it->out, n < 0 ? "" : "]\n");
+    buf_adds(&it->out, "]\n");
     free(ids);
 }
 

@@ -2,6 +2,7 @@
 #include "nn/blas.h"
 #include <cblas.h>
 #include <stdio.h>
+#include <string.h>
 
 void blas_single_thread(void)
 {
@@ -10,7 +11,10 @@ void blas_single_thread(void)
 
 const char *blas_name(void)
 {
-    static char name[256];
-    snprintf(name, sizeof name, "%s %s", openblas_get_config(), openblas_get_corename());
+    static char name[96]; /* the same bytes whoever writes them */
+    const char *config = openblas_get_config(); /* name, version, then build options */
+    size_t n = strcspn(config, " ");
+    n += config[n] ? 1 + strcspn(config + n + 1, " ") : 0;
+    snprintf(name, sizeof name, "%.*s %s", (int)n, config, openblas_get_corename());
     return name;
 }

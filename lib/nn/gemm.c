@@ -70,7 +70,7 @@ int gemm_backend_of(enum gemm_backend *out, const char *name, struct err *e)
 
 const char *gemm_describe(enum gemm_backend backend, enum gemm_precision precision)
 {
-    static char text[320]; /* the same bytes whoever writes them */
+    static char text[160]; /* the same bytes whoever writes them */
     int native = 0;
     if (backend == GEMM_AUTO)
         backend = BEST;

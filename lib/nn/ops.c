@@ -2,6 +2,7 @@
 #include "nn/ops.h"
 #include "nn/fastmath.h"
 #include <math.h>
+#include <stdint.h>
 
 #define LANES 16
 
@@ -67,18 +68,37 @@ SIMD_FAST_FUSED void ops_layer_norm(float *restrict x, const float *restrict add
     }
 }
 
+/* As a vector type: gcc 12 leaves this loop scalar when it is written over an array. */
+typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t masks __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
 SIMD_INLINE float row_max(const float *s, int n)
 {
-    float lane[LANES];
-    for (int l = 0; l < LANES; l++)
-        lane[l] = s[l];
-    for (int i = LANES; i < n; i += LANES)
-        for (int l = 0; l < LANES; l++)
-            lane[l] = s[i + l] > lane[l] ? s[i + l] : lane[l];
-    float m = lane[0];
+    lanes max = *(const lanes *)s;
+    for (int i = LANES; i < n; i += LANES) {
+        lanes x = *(const lanes *)(s + i);
+        masks more = x > max;
+        max = (lanes)((more & (masks)x) | (~more & (masks)max));
+    }
+    float m = max[0];
     for (int l = 1; l < LANES; l++)
-        m = lane[l] > m ? lane[l] : m;
+        m = max[l] > m ? max[l] : m;
     return m;
+}
+
+/* Makes the numbers behind the T-th so small that their exponential, 2^-126, is lost in a sum
+ * that is at least 1. In one register: single stores would hold up the load that follows. */
+SIMD_INLINE void hide_behind(float *s, int T)
+{
+    static const masks lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const masks small = (masks)(lanes){-1e30f, -1e30f, -1e30f, -1e30f, -1e30f, -1e30f,
+                                       -1e30f, -1e30f, -1e30f, -1e30f, -1e30f, -1e30f,
+                                       -1e30f, -1e30f, -1e30f, -1e30f};
+    if (T % LANES == 0)
+        return;
+    s += T / LANES * LANES;
+    masks keep = lane < T % LANES, x = *(masks *)s;
+    *(masks *)s = (keep & x) | (~keep & small);
 }
 
 SIMD_FAST_FUSED void ops_softmax_rows(float *restrict s, float *restrict inv, int R, int T,
@@ -87,12 +107,12 @@ SIMD_FAST_FUSED void ops_softmax_rows(float *restrict s, float *restrict inv, in
     SIMD_CONTRACT
     int n = (T + LANES - 1) / LANES * LANES;
     for (int r = 0; r < R; r++, s += ld) {
-        for (int i = T; i < n; i++)
-            s[i] = -1e30f; /* its exponential, 2^-126, is lost in a sum that is at least 1 */
+        hide_behind(s, T);
         float max = row_max(s, n), lane[LANES] = {0};
         for (int i = 0; i < n; i += LANES)
             for (int l = 0; l < LANES; l++) {
-                s[i + l] = exp_poly((s[i + l] - max) * scale);
+                float x = (s[i + l] - max) * scale;
+                s[i + l] = exp_within(x > -87 ? x : -87);
                 lane[l] += s[i + l];
             }
         inv[r] = 1 / fold(lane);
