@@ -45,6 +45,7 @@ TEST_SRC := $(wildcard tests/test_*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(O)/%.o)
 TOOLS    := $(TOOL_SRC:tools/%.c=$(BIN)/%)
 TESTS    := $(TEST_SRC:tests/%.c=$(O)/tests/%)
+BENCHES  := $(patsubst bench/%.c,$(O)/bench/%,$(wildcard bench/*.c))
 EMBED    := schema.sql $(wildcard prompts/*.txt prompts/*.tsv prompts/paper/*.txt)
 SHTESTS  := $(wildcard tests/t_*.sh)
 
@@ -78,6 +79,9 @@ $(BIN)/%: $(O)/tools/%.o $(O)/libmm.a
 $(O)/tests/%: $(O)/tests/%.o $(O)/libmm.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(ALL_LDLIBS)
 
+$(O)/bench/%: $(O)/bench/%.o $(O)/libmm.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(ALL_LDLIBS)
+
 check: $(TOOLS) $(TESTS)
 	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh tests/run.sh $(TESTS) $(SHTESTS)
 check-c: $(TESTS)
@@ -85,8 +89,8 @@ check-c: $(TESTS)
 soak: $(TOOLS)
 	BIN=$(abspath $(BIN)) O=$(abspath $(O)) KILLS=1000 sh tests/run.sh tests/t_crash.sh
 
-bench-%: $(TOOLS)
-	BIN=$(abspath $(BIN)) sh bench/$*.sh
+bench-%: $(TOOLS) $(BENCHES)
+	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh bench/$*.sh
 
 models:
 	@sh models.sh $(MODELS)
