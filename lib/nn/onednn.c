@@ -46,6 +46,13 @@ int onednn_has_bf16(void)
     return (isa & want) == want;
 }
 
+int onednn_block(void)
+{
+    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
+    unsigned wide = (unsigned)dnnl_cpu_isa_avx512_core;
+    return (isa & wide) == wide ? 16 : isa & (unsigned)dnnl_cpu_isa_sse41 ? 8 : 0;
+}
+
 /* ---- descriptions of memory ---- */
 
 static desc desc_new(int rank, const dnnl_dims_t dims, dnnl_data_type_t type,
@@ -245,8 +252,9 @@ struct onednn *onednn_conv(const struct onednn_conv *c, int bf16, const float *w
     int ow = (c->in_w + 2 * c->pad - c->kernel) / c->stride + 1;
     dnnl_dims_t xs = {1, c->in_c, c->in_h, c->in_w}, ys = {1, c->out_c, oh, ow};
     dnnl_dims_t ws = {c->out_c, c->in_c, c->kernel, c->kernel}, bs = {c->out_c};
-    desc x = desc_new(4, xs, t, c->in_c == 3 ? dnnl_nchw : dnnl_nChw16c);
-    desc y = desc_new(4, ys, t, dnnl_nChw16c), b = desc_new(1, bs, dnnl_f32, dnnl_a);
+    dnnl_format_tag_t blocked = onednn_block() == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+    desc x = desc_new(4, xs, t, c->in_c == 3 ? dnnl_nchw : blocked);
+    desc y = desc_new(4, ys, t, blocked), b = desc_new(1, bs, dnnl_f32, dnnl_a);
     desc any = desc_new(4, ws, t, dnnl_format_tag_any);
     desc plain = desc_new(4, ws, dnnl_f32, dnnl_abcd);
     dnnl_primitive_desc_t pd;
@@ -291,7 +299,9 @@ void onednn_run(const struct onednn *p, void *dst, size_t dst_step, const void *
 {
     omp_set_num_threads(1);
     dnnl_memory_t x = memory_of(p, p->src, src), y = memory_of(p, p->dst, dst), s;
+    dnnl_stream_t stream; /* its own: no promise is made about one stream in two threads */
     s = memory_of(p, p->scratch, DNNL_MEMORY_ALLOCATE);
+    check(dnnl_stream_create(&stream, p->engine, dnnl_stream_default_flags), "stream");
     dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, x}, {DNNL_ARG_DST, y},
                               {DNNL_ARG_SCRATCHPAD, s}, {DNNL_ARG_WEIGHTS, p->weights},
                               {DNNL_ARG_BIAS, p->bias}};
@@ -299,9 +309,10 @@ void onednn_run(const struct onednn *p, void *dst, size_t dst_step, const void *
         const char *from = (const char *)src + (size_t)i * src_step;
         check(dnnl_memory_set_data_handle(x, (void *)(uintptr_t)from), "memory");
         check(dnnl_memory_set_data_handle(y, (char *)dst + (size_t)i * dst_step), "memory");
-        check(dnnl_primitive_execute(p->primitive, p->stream, p->bias ? 5 : 4, args), "product");
+        check(dnnl_primitive_execute(p->primitive, stream, p->bias ? 5 : 4, args), "product");
     }
-    check(dnnl_stream_wait(p->stream), "product");
+    check(dnnl_stream_wait(stream), "product");
+    dnnl_stream_destroy(stream);
     dnnl_memory_destroy(x);
     dnnl_memory_destroy(y);
     dnnl_memory_destroy(s);
