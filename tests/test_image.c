@@ -153,7 +153,7 @@ static void test_thin_window(void)
     image_resize_window(out, &win, 7680000, 256, &img, IMAGE_BICUBIC);
     for (int y = 1; y < 224; y++)
         flat &= memcmp(out, out + y * 224 * 3, 224 * 3) == 0;
-    ok(flat && out[0] < 60 && out[223 * 3] > 150 && out[111 * 3] < out[112 * 3],
+    ok(flat && out[0] < 60 && out[223 * 3] > 150 && out[100 * 3] < 105 && out[123 * 3] > 105,
        "a window of a very long photo: %d .. %d", out[0], out[223 * 3]);
     ok(peak_rss_kib() < 1 << 20, "and no more memory than that takes");
     free(img.rgb);

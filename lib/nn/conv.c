@@ -188,14 +188,17 @@ static struct conv_map map_of(const struct conv *c, int channels, int h, int w)
     struct conv_map m = {channels, h, w, channels, c->precision};
 #ifdef HAVE_DNNL
     if (c->onednn)
-        m.block = channels == 3 ? 1 : onednn_block();
+        m.block = onednn_block();
 #endif
     return m;
 }
 
 struct conv_map conv_in(const struct conv *c)
 {
-    return map_of(c, c->s.in_c, c->s.in_h, c->s.in_w);
+    struct conv_map m = map_of(c, c->s.in_c, c->s.in_h, c->s.in_w);
+    if (c->onednn && c->s.in_c == 3)
+        m.block = 1;
+    return m;
 }
 
 struct conv_map conv_out(const struct conv *c)

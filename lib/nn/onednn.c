@@ -5,6 +5,7 @@
 #include <dnnl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* libgomp's; its header comes with gcc only. The setting belongs to the calling thread, so
  * every entry makes it. */
@@ -243,8 +244,19 @@ static dnnl_status_t describe_conv(dnnl_primitive_desc_t *pd, const struct onedn
     return s;
 }
 
-struct onednn *onednn_conv(const struct onednn_conv *c, int bf16, const float *w,
-                           const float *bias, struct err *e)
+/* w [out,in,kernel,kernel] -> [O,I,kernel,kernel], filled up with zeros. */
+static float *pad_weights(const float *w, const struct onednn_conv *c, int O, int I)
+{
+    size_t k = (size_t)c->kernel * c->kernel;
+    float *p = xcalloc((size_t)O * I * k, sizeof *p);
+    for (int o = 0; o < c->out_c; o++)
+        memcpy(p + (size_t)o * I * k, w + (size_t)o * c->in_c * k, c->in_c * k * sizeof *p);
+    return p;
+}
+
+/* Of whole blocks: for 8 channels in a block of 16 the library has a plain loop only. */
+static struct onednn *whole_conv(const struct onednn_conv *c, int bf16, const float *w,
+                                 const float *bias)
 {
     struct onednn *p = start();
     dnnl_data_type_t t = bf16 ? dnnl_bf16 : dnnl_f32;
@@ -269,9 +281,27 @@ struct onednn *onednn_conv(const struct onednn_conv *c, int bf16, const float *w
     if (status == dnnl_success)
         return p;
     onednn_free(p);
-    err_set(e, "oneDNN %s has no %s convolution [%d,%d,%d,%d] on %dx%d", onednn_version(),
-            bf16 ? "bf16" : "f32", c->out_c, c->in_c, c->kernel, c->kernel, c->in_h, c->in_w);
     return NULL;
+}
+
+struct onednn *onednn_conv(const struct onednn_conv *c, int bf16, const float *w,
+                           const float *bias, struct err *e)
+{
+    int block = onednn_block();
+    struct onednn_conv whole = *c;
+    whole.out_c = (c->out_c + block - 1) / block * block;
+    if (c->in_c != 3)
+        whole.in_c = (c->in_c + block - 1) / block * block;
+    float *pw = pad_weights(w, c, whole.out_c, whole.in_c);
+    float *pb = xcalloc((size_t)whole.out_c, sizeof *pb);
+    memcpy(pb, bias, (size_t)c->out_c * sizeof *pb);
+    struct onednn *p = whole_conv(&whole, bf16, pw, pb);
+    free(pw);
+    free(pb);
+    if (!p)
+        err_set(e, "oneDNN %s has no %s convolution [%d,%d,%d,%d] on %dx%d", onednn_version(),
+                bf16 ? "bf16" : "f32", c->out_c, c->in_c, c->kernel, c->kernel, c->in_h, c->in_w);
+    return p;
 }
 
 /* ---- use ---- */

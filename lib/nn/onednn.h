@@ -30,8 +30,8 @@ int onednn_block(void);
 struct onednn *onednn_linear(int rows, int N, int K, int bf16, const float *w,
                              const float *bias, struct err *e) MM_MUST_CHECK;
 /* One picture; w [out,in,k,k], bias [out]. Activations (float, or bfloat16) in blocks of
- * onednn_block() channels, [C/16,H,W,16]; an input of 3 channels is [3,H,W]. relu: max(0, .)
- * last; add: the output is added to what dst holds. */
+ * onednn_block() channels, [C/16,H,W,16], filled up with zeros; an input of 3 channels is
+ * [3,H,W]. relu: max(0, .) last; add: the output is added to what dst holds. */
 struct onednn *onednn_conv(const struct onednn_conv *shape, int bf16, const float *w,
                            const float *bias, struct err *e) MM_MUST_CHECK;
 void onednn_free(struct onednn *p);
