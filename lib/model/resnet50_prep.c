@@ -114,7 +114,7 @@ static int read_folder(struct resnet50_prep *p, const char *dir, struct err *e)
     if (config_exists(dir, "preprocessor_config.json")) {
         rc = config_open(&c, dir, "preprocessor_config.json", e);
         if (rc == 0) {
-            p->floor = p->scaled = 1;
+            p->floor = 1;
             p->side = 256;
             p->filter = IMAGE_BICUBIC;
             rc = read_hf(p, &c, e);
@@ -122,7 +122,7 @@ static int read_folder(struct resnet50_prep *p, const char *dir, struct err *e)
     } else if (config_exists(dir, "config.json")) {
         rc = config_open(&c, dir, "config.json", e);
         if (rc == 0 && config_sub(&timm, &c, "pretrained_cfg") == 0) {
-            p->floor = p->scaled = 0;
+            p->floor = 0;
             rc = read_timm(p, &timm, e);
         }
     }
@@ -130,19 +130,20 @@ static int read_folder(struct resnet50_prep *p, const char *dir, struct err *e)
     return rc;
 }
 
-/* Each in the arithmetic of its original, where every step is a float32. */
+/* Every step is a float32, as in torchvision. The Hugging Face processor multiplies by 1/255 in
+ * double instead of dividing: for all 256 bytes the same number. */
 static void make_table(struct resnet50_prep *p)
 {
     for (int c = 0; c < 3; c++)
         for (int i = 0; i < 256; i++) {
-            float x = p->scaled ? (float)((double)i * 0.00392156862745098) : (float)i / 255.0f;
+            float x = (float)i / 255.0f;
             p->value[c][i] = (x - (float)p->mean[c]) / (float)p->std[c];
         }
 }
 
 int resnet50_prep_read(struct resnet50_prep *p, const char *dir, int hf, struct err *e)
 {
-    *p = (struct resnet50_prep){.side = 256, .floor = hf, .scaled = hf,
+    *p = (struct resnet50_prep){.side = 256, .floor = hf,
                                 .filter = hf ? IMAGE_BICUBIC : IMAGE_BILINEAR,
                                 .mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}};
     if (read_folder(p, dir, e) < 0)

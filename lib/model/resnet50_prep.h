@@ -14,7 +14,6 @@ struct resnet50_prep {
     int side;   /* the shorter side becomes this, the other keeps the ratio */
     enum image_filter filter;
     int floor;  /* crop offset rounded down, as Hugging Face does; else half to even */
-    int scaled; /* pixel x (1/255) in double, as Hugging Face does; else pixel / 255 in float */
     double mean[3], std[3];
     float value[3][256]; /* of each byte, normalised */
     char text[96];       /* "256 -> 224 bicubic, crop floor" */
