@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/sha256.h"
 #include "base/rng.h"
+#include "base/util.h"
 #include "image/decode.h"
 #include "image/descriptor.h"
 #include "image/resize.h"
@@ -95,6 +96,70 @@ static void test_goldens(void)
         skip("real photos: the shared data folder is not there");
 }
 
+/* 1 when a window has the bytes that the whole resized picture has there. */
+static int window_equals(const struct image *img, int w, int h, enum image_filter f,
+                         const struct image_window *win)
+{
+    unsigned char *all = malloc((size_t)w * (size_t)h * 3);
+    unsigned char *part = malloc((size_t)win->width * (size_t)win->height * 3);
+    int same = 1;
+    image_resize(all, w, h, img, f);
+    image_resize_window(part, win, w, h, img, f);
+    for (int y = 0; y < win->height; y++)
+        same &= memcmp(part + (size_t)y * (size_t)win->width * 3,
+                       all + ((size_t)(win->top + y) * (size_t)w + (size_t)win->left) * 3,
+                       (size_t)win->width * 3) == 0;
+    free(all);
+    free(part);
+    return same;
+}
+
+static void test_window(void)
+{
+    static const int size[][2] = {{61, 43}, {3, 400}, {400, 3}, {2, 301}, {1, 1}, {256, 300},
+                                  {500, 7}, {97, 256}};
+    struct rng r;
+    int same = 0, n = 0;
+    rng_seed(&r, 8, 0);
+    for (size_t k = 0; k < sizeof size / sizeof *size; k++) {
+        struct image img = {size[k][0], size[k][1], NULL};
+        size_t bytes = (size_t)img.width * (size_t)img.height * 3;
+        img.rgb = malloc(bytes);
+        for (size_t i = 0; i < bytes; i++)
+            img.rgb[i] = (unsigned char)rng_u64(&r);
+        for (int i = 0; i < 40; i++, n++) {
+            int w = i % 5 ? 1 + (int)rng_below(&r, 300) : img.width;
+            int h = i % 7 ? 1 + (int)rng_below(&r, 300) : img.height;
+            struct image_window win = {(int)rng_below(&r, (uint32_t)w),
+                                       (int)rng_below(&r, (uint32_t)h), 0, 0};
+            win.width = 1 + (int)rng_below(&r, (uint32_t)(w - win.left));
+            win.height = 1 + (int)rng_below(&r, (uint32_t)(h - win.top));
+            same += window_equals(&img, w, h, i & 1 ? IMAGE_BICUBIC : IMAGE_BILINEAR, &win);
+        }
+        free(img.rgb);
+    }
+    ok(n == 320 && same == n, "%d of %d windows equal the same part of the whole", same, n);
+}
+
+/* 30000 x 1 to 7680000 x 256 would be 5.9 GB as a whole. */
+static void test_thin_window(void)
+{
+    struct image img = {30000, 1, malloc(90000)};
+    struct image_window win = {3839888, 16, 224, 224};
+    unsigned char *out = malloc(224 * 224 * 3);
+    int flat = 1;
+    for (int i = 0; i < 90000; i++)
+        img.rgb[i] = (unsigned char)(i % 90000 / 3 < 15000 ? 10 : 200);
+    image_resize_window(out, &win, 7680000, 256, &img, IMAGE_BICUBIC);
+    for (int y = 1; y < 224; y++)
+        flat &= memcmp(out, out + y * 224 * 3, 224 * 3) == 0;
+    ok(flat && out[0] < 60 && out[223 * 3] > 150 && out[100 * 3] < 105 && out[123 * 3] > 105,
+       "a window of a very long photo: %d .. %d", out[0], out[223 * 3]);
+    ok(peak_rss_kib() < 1 << 20, "and no more memory than that takes");
+    free(img.rgb);
+    free(out);
+}
+
 /* A PNG that claims a huge picture must be refused before memory is taken. */
 static void test_bomb(void)
 {
@@ -166,6 +231,8 @@ static void test_descriptor(void)
 int main(void)
 {
     test_goldens();
+    test_window();
+    test_thin_window();
     test_bomb();
     test_mutations();
     test_descriptor();

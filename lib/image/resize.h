@@ -18,4 +18,15 @@ enum image_filter { IMAGE_BILINEAR, IMAGE_BICUBIC /* a = -0.5 */ };
 void image_resize(unsigned char *out, int width, int height, const struct image *img,
                   enum image_filter filter);
 
+/* A part of the resized picture. */
+struct image_window {
+    int left, top, width, height;
+};
+
+/* The window, which must lie inside, of what image_resize(width, height) would give, byte for
+ * byte; out [window height, window width, 3]. Costs time and memory for the window alone: a
+ * photo of 30000 x 2 whose short side is to become 256 would be 3,840,000 pixels wide. */
+void image_resize_window(unsigned char *out, const struct image_window *window, int width,
+                         int height, const struct image *img, enum image_filter filter);
+
 #endif

@@ -85,6 +85,39 @@ int config_double(double *out, const struct config *c, const char *key, double l
     return 0;
 }
 
+int config_doubles(double *out, int n, const struct config *c, const char *key, double lo,
+                   double hi, struct err *e)
+{
+    const cJSON *a = item(c, key);
+    int good = cJSON_IsArray(a) && cJSON_GetArraySize(a) == n;
+    for (int i = 0; good && i < n; i++) {
+        out[i] = cJSON_GetNumberValue(cJSON_GetArrayItem(a, i));
+        good = out[i] >= lo && out[i] <= hi;
+    }
+    if (!good)
+        return err_set(e, "%s: \"%s\" is no list of %d numbers from %g to %g", c->path, key, n,
+                       lo, hi);
+    return 0;
+}
+
+int config_has(const struct config *c, const char *key)
+{
+    const cJSON *v = item(c, key);
+    return v && !cJSON_IsNull(v);
+}
+
+int config_sub(struct config *out, const struct config *c, const char *key)
+{
+    *out = (struct config){c->path, cJSON_GetObjectItemCaseSensitive(c->root, key)};
+    return cJSON_IsObject(out->root) ? 0 : -1;
+}
+
+int config_count(const struct config *c, const char *key)
+{
+    const cJSON *v = item(c, key);
+    return cJSON_IsArray(v) || cJSON_IsObject(v) ? cJSON_GetArraySize(v) : 0;
+}
+
 const char *config_string(const struct config *c, const char *key)
 {
     return cJSON_GetStringValue(item(c, key));

@@ -32,6 +32,14 @@ int config_ints(int *out, int n, const struct config *c, const char *key, int lo
                 struct err *e) MM_MUST_CHECK;
 int config_double(double *out, const struct config *c, const char *key, double lo, double hi,
                   struct err *e) MM_MUST_CHECK;
+int config_doubles(double *out, int n, const struct config *c, const char *key, double lo,
+                   double hi, struct err *e) MM_MUST_CHECK;
+int config_has(const struct config *c, const char *key); /* there, and not null */
+/* The object below that key as a configuration of its own, valid until config_close(c) and
+ * not to be closed. -1 when there is none. */
+int config_sub(struct config *out, const struct config *c, const char *key);
+/* How many items the list or object of that key has; 0 when there is none. */
+int config_count(const struct config *c, const char *key);
 /* NULL when absent or no string; valid until config_close. */
 const char *config_string(const struct config *c, const char *key);
 /* The key must hold that string. */

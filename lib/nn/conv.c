@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "nn/conv.h"
+#include "base/arena.h"
 #include "base/simd.h"
 #include "base/util.h"
 #include "nn/onednn.h"
@@ -32,96 +33,103 @@ size_t conv_map_bytes(const struct conv_map *m)
     return (n + 63) / 64 * 64;
 }
 
-static float get(const void *map, size_t i, enum gemm_precision p)
-{
-    float v;
-    if (p == GEMM_F32)
-        return ((const float *)map)[i];
-    gemm_from_bf16(&v, (const uint16_t *)map + i, 1);
-    return v;
-}
-
 void conv_from_planes(void *map, const float *planes, const struct conv_map *m)
 {
     size_t plane = (size_t)m->height * m->width, b = (size_t)m->block;
-    float *row = xmalloc(plane * b * sizeof *row);
+    float *row = b == 1 ? NULL : xmalloc(plane * b * sizeof *row);
     for (int k = 0; k < blocks(m); k++) {
-        memset(row, 0, plane * b * sizeof *row);
-        for (int c = 0; c < m->block && k * m->block + c < m->channels; c++)
-            for (size_t i = 0; i < plane; i++)
-                row[i * b + c] = planes[(size_t)(k * m->block + c) * plane + i];
+        const float *from = planes + (size_t)k * b * plane;
+        int n = m->channels - k * m->block < m->block ? m->channels - k * m->block : m->block;
+        if (row)
+            memset(row, 0, plane * b * sizeof *row);
+        for (size_t i = 0; row && i < plane; i++)
+            for (int c = 0; c < n; c++)
+                row[i * b + (size_t)c] = from[(size_t)c * plane + i];
         if (m->precision == GEMM_F32)
-            memcpy((float *)map + k * plane * b, row, plane * b * sizeof *row);
+            memcpy((float *)map + k * plane * b, row ? row : from, plane * b * sizeof *row);
         else
-            gemm_to_bf16((uint16_t *)map + k * plane * b, row, plane * b);
+            gemm_to_bf16((uint16_t *)map + k * plane * b, row ? row : from, plane * b);
     }
     free(row);
 }
 
-/* Rows of floats: the maximum of what lies under the window, for one output pixel. */
-SIMD_FAST static void max_rows_f32(float *restrict y, const float *restrict x, int n)
+/* ---- pooling, a row of the map (n numbers) at a time, always as floats ---- */
+
+static void row_floats(float *to, const void *map, size_t at, size_t n, enum gemm_precision p)
 {
-    for (int i = 0; i < n; i++)
+    if (p == GEMM_F32)
+        memcpy(to, (const float *)map + at, n * sizeof *to);
+    else
+        gemm_from_bf16(to, (const uint16_t *)map + at, n);
+}
+
+SIMD_FAST static void row_max(float *restrict y, const float *restrict x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
         y[i] = x[i] > y[i] ? x[i] : y[i];
 }
 
-static void max_row(void *y, const void *x, int n, enum gemm_precision p)
+/* The maximum over three neighbours of every second pixel; row [width,b] -> y [out,b]. */
+SIMD_FAST static void column_max(float *restrict y, const float *restrict row, int out, int width,
+                                 int b)
 {
-    if (p == GEMM_F32) {
-        max_rows_f32(y, x, n);
-        return;
-    }
-    /* bfloat16 by way of float; 16 channels or a few hundred at a time */
-    float a[64], b[64];
-    for (int i = 0; i < n; i += 64) {
-        int k = n - i < 64 ? n - i : 64;
-        gemm_from_bf16(a, (uint16_t *)y + i, (size_t)k);
-        gemm_from_bf16(b, (const uint16_t *)x + i, (size_t)k);
-        max_rows_f32(a, b, k);
-        gemm_to_bf16((uint16_t *)y + i, a, (size_t)k);
-    }
-}
-
-static void max_window(char *to, const char *from, const struct conv_map *m, int oy, int ox)
-{
-    size_t px = (size_t)m->block * element(m->precision);
-    int first = 1;
-    for (int y = 2 * oy - 1; y <= 2 * oy + 1; y++)
-        for (int x = 2 * ox - 1; x <= 2 * ox + 1; x++) {
-            if (y < 0 || x < 0 || y >= m->height || x >= m->width)
-                continue;
-            const char *at = from + ((size_t)y * m->width + x) * px;
-            if (first)
-                memcpy(to, at, px);
-            else
-                max_row(to, at, m->block, m->precision);
-            first = 0;
+    for (int x = 0; x < out; x++) {
+        const float *mid = row + (size_t)2 * x * b;
+        const float *left = x > 0 ? mid - b : mid, *right = 2 * x + 1 < width ? mid + b : mid;
+        for (int c = 0; c < b; c++) {
+            float v = left[c] > mid[c] ? left[c] : mid[c];
+            y[(size_t)x * b + c] = right[c] > v ? right[c] : v;
         }
+    }
 }
 
 void conv_max_pool(void *out, const void *in, const struct conv_map *m)
 {
     int oh = (m->height - 1) / 2 + 1, ow = (m->width - 1) / 2 + 1;
-    size_t px = (size_t)m->block * element(m->precision);
-    for (int k = 0; k < blocks(m); k++) {
-        const char *from = (const char *)in + (size_t)k * m->height * m->width * px;
-        char *to = (char *)out + (size_t)k * oh * ow * px;
-        for (int y = 0; y < oh; y++)
-            for (int x = 0; x < ow; x++)
-                max_window(to + ((size_t)y * ow + x) * px, from, m, y, x);
+    size_t n = (size_t)m->width * m->block, on = (size_t)ow * m->block;
+    struct arena a;
+    arena_init(&a, 2 * arena_room(n) + arena_room(on));
+    float *best = arena_take(&a, n), *row = arena_take(&a, n), *y = arena_take(&a, on);
+    for (int i = 0; i < blocks(m) * oh; i++) {
+        int k = i / oh, mid = 2 * (i % oh), last = mid + 1 < m->height ? mid + 1 : mid;
+        size_t block = (size_t)k * m->height * n;
+        row_floats(best, in, block + (size_t)mid * n, n, m->precision);
+        for (int r = mid > 0 ? mid - 1 : last; r <= last; r += 2) {
+            row_floats(row, in, block + (size_t)r * n, n, m->precision);
+            row_max(best, row, n);
+        }
+        column_max(y, best, ow, m->width, m->block);
+        if (m->precision == GEMM_F32)
+            memcpy((float *)out + (size_t)i * on, y, on * sizeof *y);
+        else
+            gemm_to_bf16((uint16_t *)out + (size_t)i * on, y, on);
     }
+    arena_release(&a);
+}
+
+static void add_pixels(double *sum, const float *row, int width, int b)
+{
+    for (int x = 0; x < width; x++, row += b)
+        for (int c = 0; c < b; c++)
+            sum[c] += (double)row[c];
 }
 
 void conv_mean(float *y, const void *in, const struct conv_map *m)
 {
-    size_t plane = (size_t)m->height * m->width, b = (size_t)m->block;
-    for (int c = 0; c < m->channels; c++) {
-        size_t at = (size_t)c / b * plane * b + (size_t)c % b;
-        double sum = 0;
-        for (size_t i = 0; i < plane; i++)
-            sum += (double)get(in, at + i * b, m->precision);
-        y[c] = (float)(sum / (double)plane);
+    size_t n = (size_t)m->width * m->block, b = (size_t)m->block;
+    float *row = xmalloc(n * sizeof *row);
+    double *sum = xcalloc(b, sizeof *sum);
+    for (int k = 0; k < blocks(m); k++) {
+        memset(sum, 0, b * sizeof *sum);
+        for (int h = 0; h < m->height; h++) {
+            row_floats(row, in, ((size_t)k * m->height + h) * n, n, m->precision);
+            add_pixels(sum, row, m->width, m->block);
+        }
+        for (int c = k * m->block; c < m->channels && c < (k + 1) * m->block; c++)
+            y[c] = (float)(sum[c - k * m->block] / ((double)m->height * m->width));
     }
+    free(row);
+    free(sum);
 }
 
 /* ---- construction ---- */
@@ -150,7 +158,8 @@ struct conv *conv_new(const struct conv_shape *shape, const float *w, const floa
                        .out_h = (shape->in_h + 2 * shape->pad - shape->kernel) / shape->stride + 1,
                        .out_w = (shape->in_w + 2 * shape->pad - shape->kernel) / shape->stride + 1};
 #ifdef HAVE_DNNL
-    if (backend != GEMM_OPENBLAS && (precision == GEMM_F32 || onednn_has_bf16())) {
+    if (backend != GEMM_OPENBLAS && onednn_block() &&
+        (precision == GEMM_F32 || onednn_has_bf16())) {
         struct onednn_conv o = {shape->in_c, shape->out_c, shape->kernel, shape->stride,
                                 shape->pad, shape->in_h, shape->in_w, shape->relu, shape->add};
         c->onednn = onednn_conv(&o, precision == GEMM_BF16, w, bias, e);
@@ -177,14 +186,19 @@ void conv_free(struct conv *c)
 static struct conv_map map_of(const struct conv *c, int channels, int h, int w)
 {
     struct conv_map m = {channels, h, w, channels, c->precision};
+#ifdef HAVE_DNNL
     if (c->onednn)
-        m.block = channels == 3 ? 1 : ONEDNN_BLOCK;
+        m.block = onednn_block();
+#endif
     return m;
 }
 
 struct conv_map conv_in(const struct conv *c)
 {
-    return map_of(c, c->s.in_c, c->s.in_h, c->s.in_w);
+    struct conv_map m = map_of(c, c->s.in_c, c->s.in_h, c->s.in_w);
+    if (c->onednn && c->s.in_c == 3)
+        m.block = 1;
+    return m;
 }
 
 struct conv_map conv_out(const struct conv *c)
@@ -246,6 +260,18 @@ static void finish(char *map, size_t at, float *p, size_t n, const struct conv *
     }
 }
 
+/* n rows of patches from output pixel `from` on; where the map itself is that, it is used. */
+static const char *patches(char *scratch, const char *x, const struct conv *c, int from, int n)
+{
+    size_t row = patch_cols(c) * element(c->precision);
+    if (c->s.kernel == 1 && c->s.stride == 1 && c->s.pad == 0 && n == GEMM_ROWS)
+        return x + (size_t)from * row;
+    for (int i = 0; i < n; i++)
+        patch(scratch + (size_t)i * row, x, c, (from + i) / c->out_w, (from + i) % c->out_w);
+    memset(scratch + (size_t)n * row, 0, (size_t)(GEMM_ROWS - n) * row);
+    return scratch;
+}
+
 static void run_patches(char *y, const char *x, const struct conv *c, char *scratch)
 {
     size_t row = patch_cols(c) * element(c->precision), N = (size_t)c->s.out_c;
@@ -253,10 +279,7 @@ static void run_patches(char *y, const char *x, const struct conv *c, char *scra
     int pixels = c->out_h * c->out_w;
     for (int from = 0; from < pixels; from += GEMM_ROWS) {
         int n = pixels - from < GEMM_ROWS ? pixels - from : GEMM_ROWS;
-        for (int i = 0; i < n; i++)
-            patch(scratch + (size_t)i * row, x, c, (from + i) / c->out_w, (from + i) % c->out_w);
-        memset(scratch + (size_t)n * row, 0, (size_t)(GEMM_ROWS - n) * row);
-        gemm_run(p, scratch, n, c->gemm);
+        gemm_run(p, patches(scratch, x, c, from, n), n, c->gemm);
         finish(y, (size_t)from * N, p, (size_t)n * N, c);
     }
 }

@@ -33,8 +33,9 @@ struct conv_map {
 
 struct conv;
 
-/* w [out,in,kernel,kernel], bias [out]; both are copied. in_c is 3, or anything with the
- * blocks of a map. NULL with e on failure. */
+/* w [out,in,kernel,kernel], bias [out]; both are copied. An input of 3 channels is a picture:
+ * its map may have other blocks than the output of another convolution, see conv_in. NULL with
+ * e on failure. */
 struct conv *conv_new(const struct conv_shape *shape, const float *w, const float *bias,
                       enum gemm_precision precision, enum gemm_backend backend,
                       struct err *e) MM_MUST_CHECK;

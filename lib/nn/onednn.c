@@ -5,6 +5,7 @@
 #include <dnnl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* libgomp's; its header comes with gcc only. The setting belongs to the calling thread, so
  * every entry makes it. */
@@ -44,6 +45,13 @@ int onednn_has_bf16(void)
     unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
     unsigned want = (unsigned)dnnl_cpu_isa_avx512_core_bf16;
     return (isa & want) == want;
+}
+
+int onednn_block(void)
+{
+    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
+    unsigned wide = (unsigned)dnnl_cpu_isa_avx512_core;
+    return (isa & wide) == wide ? 16 : isa & (unsigned)dnnl_cpu_isa_sse41 ? 8 : 0;
 }
 
 /* ---- descriptions of memory ---- */
@@ -236,8 +244,19 @@ static dnnl_status_t describe_conv(dnnl_primitive_desc_t *pd, const struct onedn
     return s;
 }
 
-struct onednn *onednn_conv(const struct onednn_conv *c, int bf16, const float *w,
-                           const float *bias, struct err *e)
+/* w [out,in,kernel,kernel] -> [O,I,kernel,kernel], filled up with zeros. */
+static float *pad_weights(const float *w, const struct onednn_conv *c, int O, int I)
+{
+    size_t k = (size_t)c->kernel * c->kernel;
+    float *p = xcalloc((size_t)O * I * k, sizeof *p);
+    for (int o = 0; o < c->out_c; o++)
+        memcpy(p + (size_t)o * I * k, w + (size_t)o * c->in_c * k, c->in_c * k * sizeof *p);
+    return p;
+}
+
+/* Of whole blocks: for 8 channels in a block of 16 the library has a plain loop only. */
+static struct onednn *whole_conv(const struct onednn_conv *c, int bf16, const float *w,
+                                 const float *bias)
 {
     struct onednn *p = start();
     dnnl_data_type_t t = bf16 ? dnnl_bf16 : dnnl_f32;
@@ -245,8 +264,9 @@ struct onednn *onednn_conv(const struct onednn_conv *c, int bf16, const float *w
     int ow = (c->in_w + 2 * c->pad - c->kernel) / c->stride + 1;
     dnnl_dims_t xs = {1, c->in_c, c->in_h, c->in_w}, ys = {1, c->out_c, oh, ow};
     dnnl_dims_t ws = {c->out_c, c->in_c, c->kernel, c->kernel}, bs = {c->out_c};
-    desc x = desc_new(4, xs, t, c->in_c == 3 ? dnnl_nchw : dnnl_nChw16c);
-    desc y = desc_new(4, ys, t, dnnl_nChw16c), b = desc_new(1, bs, dnnl_f32, dnnl_a);
+    dnnl_format_tag_t blocked = onednn_block() == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+    desc x = desc_new(4, xs, t, c->in_c == 3 ? dnnl_nchw : blocked);
+    desc y = desc_new(4, ys, t, blocked), b = desc_new(1, bs, dnnl_f32, dnnl_a);
     desc any = desc_new(4, ws, t, dnnl_format_tag_any);
     desc plain = desc_new(4, ws, dnnl_f32, dnnl_abcd);
     dnnl_primitive_desc_t pd;
@@ -261,9 +281,27 @@ struct onednn *onednn_conv(const struct onednn_conv *c, int bf16, const float *w
     if (status == dnnl_success)
         return p;
     onednn_free(p);
-    err_set(e, "oneDNN %s has no %s convolution [%d,%d,%d,%d] on %dx%d", onednn_version(),
-            bf16 ? "bf16" : "f32", c->out_c, c->in_c, c->kernel, c->kernel, c->in_h, c->in_w);
     return NULL;
+}
+
+struct onednn *onednn_conv(const struct onednn_conv *c, int bf16, const float *w,
+                           const float *bias, struct err *e)
+{
+    int block = onednn_block();
+    struct onednn_conv whole = *c;
+    whole.out_c = (c->out_c + block - 1) / block * block;
+    if (c->in_c != 3)
+        whole.in_c = (c->in_c + block - 1) / block * block;
+    float *pw = pad_weights(w, c, whole.out_c, whole.in_c);
+    float *pb = xcalloc((size_t)whole.out_c, sizeof *pb);
+    memcpy(pb, bias, (size_t)c->out_c * sizeof *pb);
+    struct onednn *p = whole_conv(&whole, bf16, pw, pb);
+    free(pw);
+    free(pb);
+    if (!p)
+        err_set(e, "oneDNN %s has no %s convolution [%d,%d,%d,%d] on %dx%d", onednn_version(),
+                bf16 ? "bf16" : "f32", c->out_c, c->in_c, c->kernel, c->kernel, c->in_h, c->in_w);
+    return p;
 }
 
 /* ---- use ---- */
@@ -291,7 +329,9 @@ void onednn_run(const struct onednn *p, void *dst, size_t dst_step, const void *
 {
     omp_set_num_threads(1);
     dnnl_memory_t x = memory_of(p, p->src, src), y = memory_of(p, p->dst, dst), s;
+    dnnl_stream_t stream; /* its own: no promise is made about one stream in two threads */
     s = memory_of(p, p->scratch, DNNL_MEMORY_ALLOCATE);
+    check(dnnl_stream_create(&stream, p->engine, dnnl_stream_default_flags), "stream");
     dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, x}, {DNNL_ARG_DST, y},
                               {DNNL_ARG_SCRATCHPAD, s}, {DNNL_ARG_WEIGHTS, p->weights},
                               {DNNL_ARG_BIAS, p->bias}};
@@ -299,9 +339,10 @@ void onednn_run(const struct onednn *p, void *dst, size_t dst_step, const void *
         const char *from = (const char *)src + (size_t)i * src_step;
         check(dnnl_memory_set_data_handle(x, (void *)(uintptr_t)from), "memory");
         check(dnnl_memory_set_data_handle(y, (char *)dst + (size_t)i * dst_step), "memory");
-        check(dnnl_primitive_execute(p->primitive, p->stream, p->bias ? 5 : 4, args), "product");
+        check(dnnl_primitive_execute(p->primitive, stream, p->bias ? 5 : 4, args), "product");
     }
-    check(dnnl_stream_wait(p->stream), "product");
+    check(dnnl_stream_wait(stream), "product");
+    dnnl_stream_destroy(stream);
     dnnl_memory_destroy(x);
     dnnl_memory_destroy(y);
     dnnl_memory_destroy(s);

@@ -19,18 +19,19 @@ struct onednn_conv {
     int relu, add;
 };
 
-#define ONEDNN_BLOCK 16 /* channels a block of activations, see conv.h */
-
 /* bf16 instructions on this CPU and in this library. */
 int onednn_has_bf16(void);
 const char *onednn_version(void); /* "2.6.3", static text */
+/* Channels a block of activations (see conv.h) for which there are kernels on this CPU: 16 with
+ * AVX-512, 8 with less, 0 where there are none and a convolution would be a plain loop. */
+int onednn_block(void);
 
 /* x [rows,K] (float, or bfloat16) -> y [rows,N] float; w [N,K], bias [N] or NULL. */
 struct onednn *onednn_linear(int rows, int N, int K, int bf16, const float *w,
                              const float *bias, struct err *e) MM_MUST_CHECK;
 /* One picture; w [out,in,k,k], bias [out]. Activations (float, or bfloat16) in blocks of
- * ONEDNN_BLOCK channels, [C/16,H,W,16]; an input of 3 channels is [3,H,W]. relu: max(0, .)
- * last; add: the output is added to what dst holds. */
+ * onednn_block() channels, [C/16,H,W,16], filled up with zeros; an input of 3 channels is
+ * [3,H,W]. relu: max(0, .) last; add: the output is added to what dst holds. */
 struct onednn *onednn_conv(const struct onednn_conv *shape, int bf16, const float *w,
                            const float *bias, struct err *e) MM_MUST_CHECK;
 void onednn_free(struct onednn *p);
