@@ -52,6 +52,26 @@ run filter --text --text-encoder minilm
 is "$RC" 1 "minilm without weights: exit 1"
 like "$OUT" "no model.safetensors in .*make models" "and what to do"
 
+# ---- photos ----
+PHOTO=tests/golden/resnet/tiny-hf
+P=tests/golden/image/pictures
+filter --image --model $PHOTO $P/rgb.png $P/grey.jpg $P/444.jpg > "$TMP/photos"
+ok $? "photos"
+is "$(wc -l < "$TMP/photos")" 3 "a vector a photo"
+filter --image --model $PHOTO --threads 1 $P/rgb.png $P/grey.jpg $P/444.jpg | cmp -s - "$TMP/photos"
+ok $? "one thread, the same bytes"
+filter --image --model $PHOTO --threads 5 $P/444.jpg $P/grey.jpg $P/rgb.png | tac | cmp -s - "$TMP/photos"
+ok $? "in another order, the same bytes"
+OUT=$(filter --image --model $PHOTO $P/rgb.png $P/cut.jpg /nonexistent.jpg $P/444.jpg 2> "$TMP/log")
+is "$?" 1 "photos that cannot be read: exit 1"
+is "$(printf '%s\n' "$OUT" | sed -n '2p;3p' | tr '\n' ' ')" "null null " "they give null, in place"
+like "$(cat "$TMP/log")" 'cut.jpg: ' "and a warning with the name"
+run filter --image --model $TINY $P/rgb.png
+is "$RC" 1 "a text model for photos: exit 1"
+run filter --text --model $PHOTO
+is "$RC" 1 "a photo model for texts: exit 1"
+like "$OUT" 'model_type.*resnet' "with the reason"
+
 # ---- the stage ----
 toy "$TMP/toy" 120
 M="$TMP/my models"
@@ -69,6 +89,7 @@ texts=$(q "$DB" "SELECT count(*) FROM embedding e JOIN method m ON m.id = e.meth
 
 mkdir -p "$M"
 cp -r $TINY "$M/all-MiniLM-L6-v2"
+cp -r $PHOTO "$M/resnet-50"
 like "$("$BIN/mm-status" --db "$DB" --plan)" '^embed.*model files changed' "a model that appears makes the stage stale"
 like "$("$BIN/mm-embed" --db "$DB" --plan)" "text vectors.$texts.no vector of this encoder" "its plan counts them"
 "$BIN/mm-embed" --db "$DB" > "$TMP/log" 2>&1
@@ -76,6 +97,11 @@ ok $? "embed with it"
 is "$(q "$DB" "SELECT name FROM method WHERE task = 'text' AND current = 1")" minilm "minilm is the current encoder"
 is "$(q "$DB" "SELECT group_concat(n) FROM (SELECT count(*) n FROM embedding e JOIN method m ON m.id = e.method_id
     WHERE m.task = 'text' GROUP BY m.name)")" "$texts,$texts" "its vectors lie beside those of hash"
+is "$(q "$DB" "SELECT group_concat(name) FROM (SELECT name FROM method WHERE task = 'image' ORDER BY name)")" \
+    "descriptor,resnet50" "so it is with photos"
+is "$(q "$DB" "SELECT count(*) FROM failure WHERE stage = 'embed' AND permanent = 1")" 1 "the cut photo is a defect"
+is "$(q "$DB" "SELECT note LIKE '%stands in%' FROM stage_run WHERE stage = 'embed' ORDER BY id DESC LIMIT 1")" 0 \
+    "nothing stands in for anything"
 is "$("$BIN/mm-status" --db "$DB" --plan | grep -c '^embed')" 0 "and the stage is fresh"
 touch "$M/all-MiniLM-L6-v2/model.safetensors"
 run "$BIN/mm-embed" --db "$DB"

@@ -7,6 +7,7 @@
 #include "model/config.h"
 #include "model/hashtext.h"
 #include "model/minilm.h"
+#include "model/resnet50.h"
 #include "nn/safetensors.h"
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,41 @@ static int minilm_tokens(int **ids, const char *text, size_t n, const void *self
     return minilm_ids(*ids, self, text, n);
 }
 
+/* ---- ResNet-50 ---- */
+
+static void *resnet_start(struct encoder *en, const char *dir, const struct encoder_wish *w,
+                          struct err *e)
+{
+    struct resnet50 *m = resnet50_open(dir, w->precision, w->backend, e);
+    if (m) {
+        char *what = xasprintf("%s, %s", en->net->what, resnet50_preprocessing(m));
+        en->dim = resnet50_dim(m);
+        describe(en, w, resnet50_digest(m), what);
+        free(what);
+    }
+    return m;
+}
+
+static void resnet_stop(void *self)
+{
+    resnet50_close(self);
+}
+
+static void *resnet_room(const void *self)
+{
+    return resnet50_scratch_new(self);
+}
+
+static void resnet_room_free(void *scratch)
+{
+    resnet50_scratch_free(scratch);
+}
+
+static void resnet_image(float *out, const struct image *img, const void *self, void *scratch)
+{
+    resnet50_encode(out, img, self, scratch);
+}
+
 /* ---- built in ---- */
 
 static void hash_texts(float *const *out, const char *const *texts, const size_t *lengths, int n,
@@ -112,6 +148,8 @@ static const struct network table[] = {
      minilm_start, minilm_stop, minilm_room, minilm_room_free, minilm_texts, minilm_tokens, NULL},
     {ENCODER_TEXT, "hash", NULL, HASHTEXT_VERSION, HASHTEXT_DIM, "hashed words and n-grams", NULL,
      NULL, NULL, NULL, hash_texts, NULL, NULL},
+    {ENCODER_IMAGE, "resnet50", "resnet-50", RESNET50_VERSION, 0, "photo features (ResNet-50)",
+     resnet_start, resnet_stop, resnet_room, resnet_room_free, NULL, NULL, resnet_image},
     {ENCODER_IMAGE, "descriptor", NULL, DESCRIPTOR_VERSION, DESCRIPTOR_DIM,
      "colour and gradient descriptor", NULL, NULL, NULL, NULL, NULL, NULL, describe_image},
 };
@@ -272,14 +310,6 @@ const char *encoder_params(const struct encoder *en)
 const char *encoder_note(const struct encoder *en)
 {
     return buf_str(&en->note);
-}
-
-const char *encoder_folder(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(table); i++)
-        if (strcmp(table[i].name, name) == 0)
-            return table[i].folder;
-    return NULL;
 }
 
 void *encoder_scratch_new(const struct encoder *en)

@@ -40,8 +40,6 @@ int encoder_dim(const struct encoder *en);          /* floats a vector */
 const char *encoder_params(const struct encoder *en);
 /* For people: what it is, on what it computes, what it stands in for. */
 const char *encoder_note(const struct encoder *en);
-/* The folder a network of that name lies in below wish.models; NULL for those without files. */
-const char *encoder_folder(const char *name);
 
 void *encoder_scratch_new(const struct encoder *en); /* may be NULL */
 void encoder_scratch_free(const struct encoder *en, void *scratch);

@@ -23,6 +23,7 @@
 #include "image/decode.h"
 #include "nn/gemm.h"
 
+#define RESNET50_VERSION 1 /* of the arithmetic: part of a vector's identity */
 #define RESNET50_SIDE 224 /* pixels a side that the network sees */
 
 struct resnet50;
