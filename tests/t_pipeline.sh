@@ -52,6 +52,16 @@ out=$(mk all SPLIT_SEED=1)
 like "$out" "mm-train: done: done 0," "back again: nothing has to be trained"
 is "$(q "$db" "SELECT group_concat(identity) FROM (SELECT hex(identity) AS identity FROM run WHERE stale = 0 ORDER BY 1)")" "$runs" "the old runs are current again"
 
+# A file of experiments: an edit wakes the stage, and trains what it adds.
+echo "proposed-text none 0.2 5" > "$TMP/rows"
+out=$(mk all EXPERIMENT="$TMP/rows")
+like "$out" "mm-train: done: done 1," "a file of experiments trains its row"
+is "$(ran "$(mk all)")" "" "again: nothing"
+echo "baseline none 0.2 5" >> "$TMP/rows"
+like "$(mk plan)" "train.*experiment file changed" "an edited file is a reason"
+like "$(mk all)" "mm-train: done: done 1," "and trains the row it adds"
+mk all EXPERIMENT=quick > /dev/null
+
 # One review changes: counts of what is recomputed.
 i=$(q "$db" "SELECT substr(key, 2) FROM review WHERE split = 'train' ORDER BY id LIMIT 1")
 sed "s/Visit $i\\./Visit again./" "$D/reviews.csv" > "$D/x" && mv "$D/x" "$D/reviews.csv"

@@ -64,12 +64,25 @@ static void add_settings(struct buf *out, struct db *db, const char *names)
     free(all);
 }
 
+/* A file of experiments counts by its size and time. */
+static void add_experiment(struct buf *out, struct db *db)
+{
+    struct stat st;
+    char *v = setting_value(db, "EXPERIMENT");
+    if (*v == '/' && stat(v, &st) == 0)
+        buf_addf(out, "experiment file=%lld %lld.%09ld\n", (long long)st.st_size,
+                 (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    free(v);
+}
+
 static void inputs_head(struct buf *out, struct db *db, const struct stage_def *def)
 {
     buf_addf(out, "version=%d\n", def->version);
     add_settings(out, db, def->settings);
     if (strstr(def->settings, "MODELS"))
         models_stamp(out, db);
+    if (strstr(def->settings, "EXPERIMENT"))
+        add_experiment(out, db);
     add_tokens(out, db, def->reads, def->writes);
 }
 
@@ -89,8 +102,8 @@ static void explain(struct buf *reason, const char *now, const char *then)
             at++;
         if (!at && eq) {
             int table = *p >= 'a' && strncmp(p, "version=", 8) != 0;
-            if (strncmp(p, "model files=", 12) == 0)
-                buf_adds(reason, "model files changed");
+            if (memchr(p, ' ', (size_t)(eq - p))) /* of files, not of a table or a setting */
+                buf_addf(reason, "%.*s changed", (int)(eq - p), p);
             else if (table)
                 buf_addf(reason, "table %.*s changed", (int)(eq - p), p);
             else
