@@ -108,7 +108,8 @@ static void test_bf16(void)
             y = rounded(x);
             memcpy(&back, &y, sizeof back);
             uint32_t up = low[i] > 0x8000 || (low[i] == 0x8000 && high & 1);
-            bad += back != (high + up) << 16;
+            int tiny = (high & 0x7f80) == 0; /* with the instruction they become 0 */
+            bad += back != (high + up) << 16 && !(tiny && (back & 0x7fffffff) == 0);
         }
     ok(bad == 0, "bfloat16: nearest even for all upper halves");
 }

@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "base/util.h"
 #include "nn/attn.h"
+#include "nn/gemm.h"
 #include "nn/ops.h"
 #include "tap.h"
 #include <stdlib.h>
@@ -122,6 +123,31 @@ static void test_attention(int T, int heads, int d)
     free(qkv), free(ctx), free(scratch), free(want), free(again);
 }
 
+/* Against attn_run of the rounded numbers: what is left is the rounding of the numerators. */
+static void test_attention_bf16(int T, int heads, int d)
+{
+    int D = heads * d;
+    size_t rows = (size_t)T + ATTN_SPARE_ROWS, n = rows * 3 * D;
+    float *qkv = normal(n, 1), *want = xcalloc(rows * D, sizeof *want);
+    float *ctx = xcalloc(rows * D, sizeof *ctx), *again = xcalloc(rows * D, sizeof *again);
+    float *scratch = xcalloc(attn_scratch(T, d), sizeof *scratch);
+    uint16_t *half = xcalloc(n, sizeof *half);
+    double worst = 0;
+    gemm_to_bf16(half, qkv, n);
+    gemm_from_bf16(qkv, half, n);
+    attn_run(want, qkv, T, heads, d, scratch);
+    attn_run_bf16(ctx, half, T, heads, d, scratch);
+    for (int i = 0; i < T * D; i++)
+        worst = fmax(worst, fabs((double)want[i] - ctx[i]));
+    ok(worst < 6e-3 && (T == 1 || worst > 1e-6), "bf16 attention, %d tokens, %d heads of %d: %.1e",
+       T, heads, d, worst);
+    for (size_t i = (size_t)T * 3 * D; i < n; i++)
+        half[i] = 0x4480; /* 1024 */
+    attn_run_bf16(again, half, T, heads, d, scratch);
+    ok(memcmp(ctx, again, (size_t)T * D * sizeof *ctx) == 0, "what lies behind does not matter");
+    free(qkv), free(want), free(ctx), free(again), free(scratch), free(half);
+}
+
 int main(void)
 {
     static const int T[] = {1, 2, 7, 16, 31, 32, 33, 100, 256};
@@ -134,5 +160,10 @@ int main(void)
     for (size_t i = 0; i < ARRAY_LEN(T); i++)
         test_attention(T[i], 3, i % 2 ? 32 : 16);
     test_attention(50, 2, 80);
+    for (size_t i = 0; i < ARRAY_LEN(T); i++)
+        if (attn_has_bf16())
+            test_attention_bf16(T[i], 3, i % 2 ? 32 : 16);
+        else
+            skip("this CPU has no bf16 instruction");
     return done();
 }

@@ -36,9 +36,11 @@ struct minilm {
 
 struct minilm_scratch {
     struct arena a;
-    float *x, *qkv, *ctx;  /* [rows,D], [rows,3D], [rows,D]; rows = MINILM_ROWS + spare */
-    float *ff, *y;         /* [GEMM_ROWS,F], [GEMM_ROWS,D] */
-    uint16_t *half;        /* [rows,D]: input of a bf16 product */
+    float *x, *ctx;        /* [rows,D]; rows = MINILM_ROWS + spare */
+    float *qkv;            /* [rows,3D], or in bf16: */
+    uint16_t *half_qkv;
+    float *ff, *y;         /* [GEMM_ROWS,F], [GEMM_ROWS,3D] */
+    uint16_t *half;        /* [GEMM_ROWS,D]: input of a bf16 product */
     uint16_t *half_ff;     /* [GEMM_ROWS,F] */
     float *attn;
     int *ids;              /* [MINILM_ROWS] of the texts that wait */
@@ -303,20 +305,24 @@ struct minilm_scratch *minilm_scratch_new(const struct minilm *m)
     struct minilm_scratch *s = xcalloc(1, sizeof *s);
     size_t D = (size_t)m->D, F = (size_t)m->F, R = MINILM_ROWS + ATTN_SPARE_ROWS;
     size_t attn = attn_scratch(m->max_tokens, m->D / m->H), blk = GEMM_ROWS;
-    int half = m->precision == GEMM_BF16;
-    arena_init(&s->a, 2 * arena_room(R * D) + arena_room(R * 3 * D) + arena_room(blk * F) +
-               arena_room(blk * D) + arena_room(attn) +
-               (half ? arena_room((R * D + 1) / 2) + arena_room(blk * F / 2 + 1) : 0));
+    int half = m->precision == GEMM_BF16, pairs = half && attn_has_bf16();
+    size_t qkv = pairs ? (R * 3 * D + 1) / 2 : R * 3 * D;
+    arena_init(&s->a, 2 * arena_room(R * D) + arena_room(qkv) + arena_room(blk * F) +
+               arena_room(blk * 3 * D) + arena_room(attn) +
+               (half ? arena_room(blk * D / 2) + arena_room(blk * F / 2) : 0));
     s->x = arena_take(&s->a, R * D);
     s->ctx = arena_take(&s->a, R * D);
-    s->qkv = arena_take(&s->a, R * 3 * D);
     s->ff = arena_take(&s->a, blk * F);
-    s->y = arena_take(&s->a, blk * D);
+    s->y = arena_take(&s->a, blk * 3 * D);
     s->attn = arena_take(&s->a, attn);
     if (half) {
-        s->half = (uint16_t *)(void *)arena_take(&s->a, (R * D + 1) / 2);
-        s->half_ff = (uint16_t *)(void *)arena_take(&s->a, blk * F / 2 + 1);
+        s->half = (uint16_t *)(void *)arena_take(&s->a, blk * D / 2);
+        s->half_ff = (uint16_t *)(void *)arena_take(&s->a, blk * F / 2);
     }
+    if (pairs)
+        s->half_qkv = (uint16_t *)(void *)arena_take(&s->a, qkv);
+    else
+        s->qkv = arena_take(&s->a, qkv);
     s->ids = xcalloc(MINILM_ROWS, sizeof *s->ids);
     s->first = xcalloc(MINILM_ROWS, sizeof *s->first);
     s->length = xcalloc(MINILM_ROWS, sizeof *s->length);
@@ -345,6 +351,19 @@ static const void *input(const struct minilm *m, uint16_t *half, const float *x,
     return half;
 }
 
+/* GELU of x, as input of a product; by pieces that stay in the first cache in between. */
+static const void *activated(const struct minilm *m, uint16_t *half, float *x, size_t n)
+{
+    const size_t piece = 2048;
+    for (size_t i = 0; i < n; i += piece) {
+        size_t k = n - i < piece ? n - i : piece;
+        ops_gelu(x + i, k);
+        if (m->precision == GEMM_BF16)
+            gemm_to_bf16(half + i, x + i, k);
+    }
+    return m->precision == GEMM_BF16 ? (const void *)half : x;
+}
+
 static void embed(const struct minilm *m, struct minilm_scratch *s)
 {
     size_t D = (size_t)m->D;
@@ -362,27 +381,41 @@ static void embed(const struct minilm *m, struct minilm_scratch *s)
     ops_layer_norm(s->x, NULL, m->ln_w, m->ln_b, m->eps, s->rows, m->D);
 }
 
-static void attention(const struct minilm *m, const struct layer *l, struct minilm_scratch *s)
+/* Everything but attention goes block by block, so that a block stays in the cache from one
+ * product to the next. */
+static void project(const struct minilm *m, const struct layer *l, struct minilm_scratch *s)
 {
-    size_t D = (size_t)m->D, all = (size_t)gemm_pad(s->rows) * D;
-    gemm_run(s->qkv, input(m, s->half, s->x, all), s->rows, l->qkv);
-    for (int t = 0; t < s->texts; t++)
-        attn_run(s->ctx + (size_t)s->first[t] * D, s->qkv + (size_t)s->first[t] * 3 * D,
-                 s->length[t], m->H, m->D / m->H, s->attn);
-    gemm_run(s->qkv, input(m, s->half, s->ctx, all), s->rows, l->out);
-    ops_layer_norm(s->x, s->qkv, l->ln1_w, l->ln1_b, m->eps, s->rows, m->D);
+    size_t D = (size_t)m->D, n = GEMM_ROWS * D;
+    for (size_t r = 0; r < (size_t)s->rows; r += GEMM_ROWS) {
+        float *y = s->half_qkv ? s->y : s->qkv + 3 * r * D;
+        gemm_run(y, input(m, s->half, s->x + r * D, n), GEMM_ROWS, l->qkv);
+        if (s->half_qkv)
+            gemm_to_bf16(s->half_qkv + 3 * r * D, y, 3 * n);
+    }
 }
 
-/* In blocks, so that the wide hidden layer stays in the cache. */
+static void attend(const struct minilm *m, struct minilm_scratch *s)
+{
+    for (int t = 0; t < s->texts; t++) {
+        size_t from = (size_t)s->first[t] * (size_t)m->D;
+        if (s->half_qkv)
+            attn_run_bf16(s->ctx + from, s->half_qkv + 3 * from, s->length[t], m->H, m->D / m->H,
+                          s->attn);
+        else
+            attn_run(s->ctx + from, s->qkv + 3 * from, s->length[t], m->H, m->D / m->H, s->attn);
+    }
+}
+
 static void feed_forward(const struct minilm *m, const struct layer *l, struct minilm_scratch *s)
 {
-    size_t D = (size_t)m->D, F = (size_t)m->F;
+    size_t D = (size_t)m->D, n = GEMM_ROWS * D, wide = GEMM_ROWS * (size_t)m->F;
     for (int r = 0; r < s->rows; r += GEMM_ROWS) {
         float *x = s->x + (size_t)r * D;
         int rows = s->rows - r < GEMM_ROWS ? s->rows - r : GEMM_ROWS;
-        gemm_run(s->ff, input(m, s->half, x, GEMM_ROWS * D), GEMM_ROWS, l->up);
-        ops_gelu(s->ff, GEMM_ROWS * F);
-        gemm_run(s->y, input(m, s->half_ff, s->ff, GEMM_ROWS * F), GEMM_ROWS, l->down);
+        gemm_run(s->y, input(m, s->half, s->ctx + (size_t)r * D, n), GEMM_ROWS, l->out);
+        ops_layer_norm(x, s->y, l->ln1_w, l->ln1_b, m->eps, rows, m->D);
+        gemm_run(s->ff, input(m, s->half, x, n), GEMM_ROWS, l->up);
+        gemm_run(s->y, activated(m, s->half_ff, s->ff, wide), GEMM_ROWS, l->down);
         ops_layer_norm(x, s->y, l->ln2_w, l->ln2_b, m->eps, rows, m->D);
     }
 }
@@ -394,7 +427,8 @@ static void flush(const struct minilm *m, struct minilm_scratch *s)
         return;
     embed(m, s);
     for (int i = 0; i < m->L; i++) {
-        attention(m, &m->layer[i], s);
+        project(m, &m->layer[i], s);
+        attend(m, s);
         feed_forward(m, &m->layer[i], s);
     }
     for (int t = 0; t < s->texts; t++) {

@@ -46,7 +46,8 @@ void gemm_run(float *y, const void *x, int rows, const struct gemm *g);
 
 int gemm_pad(int rows); /* rows rounded up to GEMM_ROWS */
 
-/* float32 to bfloat16, nearest even, and back. x must not be NaN. No overlap. */
+/* float32 to bfloat16, nearest even, and back. x must not be NaN; what is below 2^-126 may
+ * become 0. No overlap. */
 void gemm_to_bf16(uint16_t *y, const float *x, size_t n);
 void gemm_from_bf16(float *y, const uint16_t *x, size_t n);
 
