@@ -136,7 +136,10 @@ static int check_sizes(const struct config *c, const struct resnet50_file *f, in
 
 static int find_style(struct resnet50_file *f, struct err *e)
 {
-    static const struct { const char *prefix; int hf; } style[] = {{"resnet.", 1}, {"", 1}, {"", 0}};
+    static const struct {
+        const char *prefix;
+        int hf;
+    } style[] = {{"resnet.", 1}, {"", 1}, {"", 0}};
     const struct resnet50_place stem = {0, 0, RESNET50_STEM};
     for (size_t i = 0; i < ARRAY_LEN(style); i++) {
         f->prefix = style[i].prefix;
