@@ -112,4 +112,4 @@ uninstall:
 clean:
 	rm -rf build build-san bin
 
--include $(LIB_OBJ:.o=.d) $(TOOL_SRC:%.c=$(O)/%.d) $(TEST_SRC:%.c=$(O)/%.d)
+-include $(LIB_OBJ:.o=.d) $(TOOL_SRC:%.c=$(O)/%.d) $(TEST_SRC:%.c=$(O)/%.d) $(BENCHES:=.d)

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void write_file(const char *dir, const char *name, const void *p, size_t n)
+__attribute__((unused)) static void write_file(const char *dir, const char *name, const void *p,
+                                               size_t n)
 {
     char *path = xasprintf("%s/%s", dir, name);
     FILE *f = fopen(path, "wb");
@@ -69,7 +70,7 @@ static void write_weights(const char *dir, const struct entry *t, int n)
 }
 
 /* The float tensors of a file; they point into st. */
-static struct entry *entries_of(const struct safetensors *st, int *n)
+__attribute__((unused)) static struct entry *entries_of(const struct safetensors *st, int *n)
 {
     struct entry *t = xcalloc(safetensors_count(st), sizeof *t);
     *n = 0;

@@ -332,6 +332,8 @@ void onednn_run(const struct onednn *p, void *dst, size_t dst_step, const void *
     omp_set_num_threads(1);
     dnnl_memory_t x = memory_of(p, p->src, src), y = memory_of(p, p->dst, dst);
     dnnl_memory_t s = memory_of(p, p->scratch, fits ? small : DNNL_MEMORY_ALLOCATE);
+    dnnl_stream_t stream; /* its own: no promise is made about one stream in two threads */
+    check(dnnl_stream_create(&stream, p->engine, dnnl_stream_default_flags), "stream");
     dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, x}, {DNNL_ARG_DST, y},
                               {DNNL_ARG_SCRATCHPAD, s}, {DNNL_ARG_WEIGHTS, p->weights},
                               {DNNL_ARG_BIAS, p->bias}};
@@ -339,9 +341,10 @@ void onednn_run(const struct onednn *p, void *dst, size_t dst_step, const void *
         const char *from = (const char *)src + (size_t)i * src_step;
         check(dnnl_memory_set_data_handle(x, (void *)(uintptr_t)from), "memory");
         check(dnnl_memory_set_data_handle(y, (char *)dst + (size_t)i * dst_step), "memory");
-        check(dnnl_primitive_execute(p->primitive, p->stream, p->bias ? 5 : 4, args), "product");
+        check(dnnl_primitive_execute(p->primitive, stream, p->bias ? 5 : 4, args), "product");
     }
-    check(dnnl_stream_wait(p->stream), "product");
+    check(dnnl_stream_wait(stream), "product");
+    dnnl_stream_destroy(stream);
     dnnl_memory_destroy(x);
     dnnl_memory_destroy(y);
     dnnl_memory_destroy(s);
