@@ -233,7 +233,7 @@ static void release(void *ctx, struct stage_item *item)
 
 static const struct stage_task text_task = {
     .what = "text vectors", .sql_count = sql_text_count, .sql_pending = sql_text_pending,
-    .chunk = 1024, .load = load_text, .compute_group = compute_texts, .cost = cost_of_text,
+    .chunk = 512, .load = load_text, .compute_group = compute_texts, .cost = cost_of_text,
     .group_cost = ENCODER_GROUP_BYTES, .scratch_new = new_scratch, .scratch_free = free_scratch,
     .store = store, .label = label, .release = release, .bind = bind};
 static const struct stage_task image_task = {

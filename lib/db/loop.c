@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* stage_loop: three chunks are alive at once. While the workers compute one, this thread
- * stores the one before and reads the one after. */
+/* stage_loop: three chunks are alive at once. While the workers compute one, and begin the one
+ * behind it as soon as the first has no group left to take, this thread reads and stores. So
+ * nobody waits at the end of a chunk, and chunks, which are transactions, can be short. */
 #include "base/util.h"
 #include "db/db.h"
 #include "db/stage.h"
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ struct chunk {
     struct stage_item *item; /* [cap] */
     int n;
     int *group; /* [cap + 1]: first item of each group, then n */
-    int groups;
+    int groups, taken, done; /* of them */
 };
 
 struct loop;
@@ -28,8 +28,10 @@ struct loop {
     struct stage *s;
     const struct stage_task *t;
     void *ctx;
-    struct chunk *now;   /* what the workers compute */
-    atomic_int next;     /* group of now */
+    pthread_mutex_t lock;  /* of taken, done, chunk and last */
+    pthread_cond_t work, finished;
+    struct chunk *chunk[2]; /* what the workers compute, in order; NULL: nothing */
+    int last;               /* no more will come */
     struct worker *worker; /* [opts->threads] */
     int64_t after;
     struct buf name;
@@ -46,17 +48,37 @@ static void compute(struct loop *l, struct stage_item *item, int n, void *scratc
         item[i].failed = l->t->compute(l->ctx, &item[i]) < 0;
 }
 
+/* The next group, in order; NULL: there will be none. Holds the lock. */
+static struct chunk *take(struct loop *l, int *group)
+{
+    for (;;) {
+        for (int i = 0; i < 2 && !stage_interrupted(); i++)
+            if (l->chunk[i] && l->chunk[i]->taken < l->chunk[i]->groups) {
+                *group = l->chunk[i]->taken++;
+                return l->chunk[i];
+            }
+        if (l->last || stage_interrupted())
+            return NULL;
+        pthread_cond_wait(&l->work, &l->lock);
+    }
+}
+
 static void *work(void *arg)
 {
     struct worker *w = arg;
     struct loop *l = w->loop;
-    const struct chunk *c = l->now;
-    while (!stage_interrupted()) {
-        int g = atomic_fetch_add(&l->next, 1);
-        if (g >= c->groups)
-            break;
+    struct chunk *c;
+    int g;
+    pthread_mutex_lock(&l->lock);
+    while ((c = take(l, &g)) != NULL) {
+        pthread_mutex_unlock(&l->lock);
         compute(l, &c->item[c->group[g]], c->group[g + 1] - c->group[g], w->scratch);
+        pthread_mutex_lock(&l->lock);
+        c->done++;
+        pthread_cond_signal(&l->finished);
     }
+    pthread_cond_signal(&l->finished); /* interrupted: nobody takes the rest */
+    pthread_mutex_unlock(&l->lock);
     return NULL;
 }
 
@@ -73,29 +95,38 @@ static void make_groups(struct loop *l, struct chunk *c)
             cost = 0;
     }
     c->group[c->groups] = c->n;
+    c->taken = c->done = 0;
 }
 
-static void start_workers(struct loop *l, struct chunk *c)
+/* Gives the workers one more chunk, or word that it was the last. */
+static void give(struct loop *l, struct chunk *c)
 {
     make_groups(l, c);
-    l->now = c;
-    atomic_store(&l->next, 0);
-    for (int64_t i = 0; i < l->s->opts->threads; i++)
-        if (pthread_create(&l->worker[i].thread, NULL, work, &l->worker[i]) != 0)
-            die("cannot start a thread");
+    pthread_mutex_lock(&l->lock);
+    if (c->n > 0)
+        l->chunk[l->chunk[0] != NULL] = c;
+    else
+        l->last = 1;
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
 }
 
-static void join_workers(struct loop *l)
+/* Waits for the first chunk; what an interruption left untaken is released. */
+static struct chunk *receive(struct loop *l)
 {
-    struct chunk *c = l->now;
-    for (int64_t i = 0; i < l->s->opts->threads; i++)
-        pthread_join(l->worker[i].thread, NULL);
-    int taken = atomic_load(&l->next);
-    if (taken < c->groups) { /* interrupted: what nobody took is not stored */
-        for (int i = c->group[taken]; i < c->n; i++)
+    pthread_mutex_lock(&l->lock);
+    struct chunk *c = l->chunk[0];
+    while (c && c->done < c->groups && !(stage_interrupted() && c->done == c->taken))
+        pthread_cond_wait(&l->finished, &l->lock);
+    l->chunk[0] = l->chunk[1];
+    l->chunk[1] = NULL;
+    pthread_mutex_unlock(&l->lock);
+    if (c && c->taken < c->groups) {
+        for (int i = c->group[c->taken]; i < c->n; i++)
             l->t->release(l->ctx, &c->item[i]);
-        c->n = c->group[taken];
+        c->n = c->group[c->taken];
     }
+    return c;
 }
 
 static void read_chunk(struct loop *l, struct chunk *c)
@@ -165,22 +196,42 @@ static int64_t count(struct stage *s, const struct stage_task *t, void *ctx)
     return total;
 }
 
-static void workers_new(struct loop *l)
+static void start_workers(struct loop *l)
 {
     l->worker = xcalloc((size_t)l->s->opts->threads, sizeof *l->worker);
     for (int64_t i = 0; i < l->s->opts->threads; i++) {
         l->worker[i].loop = l;
         if (l->t->scratch_new)
             l->worker[i].scratch = l->t->scratch_new(l->ctx);
+        if (pthread_create(&l->worker[i].thread, NULL, work, &l->worker[i]) != 0)
+            die("cannot start a thread");
     }
 }
 
-static void workers_free(struct loop *l)
+static void join_workers(struct loop *l)
 {
-    for (int64_t i = 0; i < l->s->opts->threads; i++)
+    for (int64_t i = 0; i < l->s->opts->threads; i++) {
+        pthread_join(l->worker[i].thread, NULL);
         if (l->t->scratch_free)
             l->t->scratch_free(l->ctx, l->worker[i].scratch);
+    }
     free(l->worker);
+}
+
+static void run(struct loop *l, struct chunk *ring)
+{
+    struct chunk *c;
+    int next = 2;
+    for (int i = 0; i < 2; i++) {
+        read_chunk(l, &ring[i]);
+        give(l, &ring[i]);
+    }
+    while ((c = receive(l)) != NULL) {
+        read_chunk(l, &ring[next]);
+        give(l, &ring[next]);
+        store_chunk(l, c);
+        next = (next + 1) % 3;
+    }
 }
 
 void stage_loop(struct stage *s, const struct stage_task *t, void *ctx)
@@ -188,29 +239,18 @@ void stage_loop(struct stage *s, const struct stage_task *t, void *ctx)
     int64_t total = count(s, t, ctx);
     if (s->opts->plan || total == 0)
         return;
-    struct loop l = {.s = s, .t = t, .ctx = ctx};
+    struct loop l = {.s = s, .t = t, .ctx = ctx, .lock = PTHREAD_MUTEX_INITIALIZER,
+                     .work = PTHREAD_COND_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER};
     struct chunk ring[3] = {{0}};
     for (int i = 0; i < 3; i++) {
         ring[i].item = xcalloc((size_t)t->chunk, sizeof *ring[i].item);
         ring[i].group = xcalloc((size_t)t->chunk + 1, sizeof *ring[i].group);
     }
-    workers_new(&l);
+    start_workers(&l);
     progress_start(&l.p, t->what, s->left >= 0 && s->left < total ? s->left : total);
-    struct chunk *before = &ring[0], *now = &ring[1], *ahead = &ring[2];
-    read_chunk(&l, now);
-    while (now->n > 0) {
-        start_workers(&l, now);
-        store_chunk(&l, before);
-        read_chunk(&l, ahead);
-        join_workers(&l);
-        struct chunk *t3 = before;
-        before = now;
-        now = ahead;
-        ahead = t3;
-    }
-    store_chunk(&l, before);
+    run(&l, ring);
+    join_workers(&l);
     progress_end(&l.p);
-    workers_free(&l);
     for (int i = 0; i < 3; i++) {
         free(ring[i].item);
         free(ring[i].group);

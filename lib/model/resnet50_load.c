@@ -147,8 +147,9 @@ static int find_style(struct resnet50_file *f, struct err *e)
         if (resnet50_file_has(f, &stem))
             return 0;
     }
-    return err_set(e, "%s: no ResNet: neither conv1.weight nor embedder.embedder.convolution.weight "
-                   "among its %zu tensors", f->path, safetensors_count(f->st));
+    return err_set(e, "%s: no ResNet: neither conv1.weight nor "
+                   "embedder.embedder.convolution.weight among its %zu tensors", f->path,
+                   safetensors_count(f->st));
 }
 
 static int count_blocks(struct resnet50_file *f, struct err *e)
