@@ -49,8 +49,8 @@ SIMD_INLINE float exp_poly(float x)
 SIMD_INLINE float erf_poly(float x)
 {
     const float c = 3.92f;
-    float t = x < -c ? -c : x;
-    t = t > c ? c : t;
+    float t = x > -c ? x : -c; /* in this order one instruction each; a NaN is lost */
+    t = t < c ? t : c;
     float v = t * t * (2 / (c * c)) - 1;
     float p = 0.000328078924f;
     p = p * v - 0.000910891104f;
