@@ -278,11 +278,7 @@ static void finish(struct ingest *g, const struct loader_rule *rule)
     double t1 = monotonic_s();
     photos_check(g->db, g->images, &l->businesses, &ph);
     double t2 = monotonic_s();
-    /* A changed rule (folds, seed, split) touches every row and is seen as such; else only
-     * the entities whose reviews or photos changed are looked at. */
-    int all = l->fresh || rule->unit == UNIT_TIME;
-    visible_update(g->db, rule->unit == UNIT_TIME, all ? NULL : &l->users,
-                   all ? NULL : &l->businesses, &vs);
+    loader_visible(l, &vs);
     debug("merge %.2f s, photos %.2f s, visible sets %.2f s", t1 - t0, t2 - t1,
           monotonic_s() - t2);
     note_settings(g, rule);
@@ -315,7 +311,8 @@ static int load(struct ingest *g, struct err *e)
 {
     struct loader_rule rule = make_rule(g);
     /* Every id comes from a row that this process just read or wrote. */
-    db_exec(g->db, "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -8192");
+    db_exec(g->db, "PRAGMA foreign_keys = OFF; PRAGMA cache_size = -8192;"
+                   "PRAGMA secure_delete = OFF");
     journal(g->db, -1, "PRAGMA journal_mode = DELETE");
     db_begin(g->db);
     db_triggers_off(g->db);

@@ -25,6 +25,8 @@ struct db {
     char *path;
     struct cached *cache;
     int wrote;
+    void (*wait)(void *); /* db_share */
+    void *wait_ctx;
 };
 
 /* The sentence for a failure that the user can do something about; 0: none is known. Opening
@@ -73,13 +75,23 @@ const char *db_path(const struct db *db)
     return db->path;
 }
 
+void db_share(struct db *db, void (*wait)(void *ctx), void *ctx)
+{
+    db->wait = wait;
+    db->wait_ctx = ctx;
+}
+
+/* The connection, when no other thread uses it. */
 sqlite3 *db_handle(struct db *db)
 {
+    if (db->wait)
+        db->wait(db->wait_ctx);
     return db->h;
 }
 
 void db_exec(struct db *db, const char *sql)
 {
+    db_handle(db);
     if (sqlite3_exec(db->h, sql, NULL, NULL, NULL) != SQLITE_OK)
         die_sql(db->h, sql);
 }
@@ -87,6 +99,7 @@ void db_exec(struct db *db, const char *sql)
 sqlite3_stmt *db_use(struct db *db, const char *sql)
 {
     struct cached *c;
+    db_handle(db);
     HASH_FIND_PTR(db->cache, &sql, c);
     if (!c) {
         c = xcalloc(1, sizeof *c);
@@ -189,18 +202,18 @@ void db_commit(struct db *db)
 
 void db_rollback(struct db *db)
 {
-    if (!sqlite3_get_autocommit(db->h))
+    if (!sqlite3_get_autocommit(db_handle(db)))
         db_exec(db, "ROLLBACK");
 }
 
 int64_t db_last_id(struct db *db)
 {
-    return sqlite3_last_insert_rowid(db->h);
+    return sqlite3_last_insert_rowid(db_handle(db));
 }
 
 int64_t db_changes(struct db *db)
 {
-    return sqlite3_changes64(db->h);
+    return sqlite3_changes64(db_handle(db));
 }
 
 /* DDL cannot bind parameters. The table names come from our own schema (generation.tbl) and

@@ -33,6 +33,12 @@ void db_close(struct db *db); /* NULL is accepted; checkpoints the WAL when it w
 const char *db_path(const struct db *db);
 sqlite3 *db_handle(struct db *db);
 
+/* The owner hands statements to another thread and goes on with other work: until it is
+ * called with NULL, all functions here but those of a statement (db_step, ...) first call
+ * wait(ctx), which returns when that thread has left the connection. What the owner is
+ * stepping must have ended before it hands anything over. */
+void db_share(struct db *db, void (*wait)(void *ctx), void *ctx);
+
 /* The statement of that literal, prepared once a connection (keyed by the pointer), reset,
  * bindings cleared. Borrowed: never finalize it. Not to be used while it is being stepped. */
 sqlite3_stmt *db_use(struct db *db, const char *sql);

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #define BATCHES 4
-#define ITEMS 128
-#define BYTES ((size_t)32 << 10)
+#define ITEMS 512
+#define BYTES ((size_t)128 << 10)
 
 struct item {
     struct source_record r;
@@ -32,6 +32,7 @@ struct ahead {
     const struct source_options *options;
     struct source_stats stats; /* the reader's */
     unsigned char *digest;
+    struct sha256 *text_hash; /* the reader's: kept, as making one costs more than a text */
     pthread_mutex_t lock;
     pthread_cond_t turn;
     struct batch batch[BATCHES]; /* a ring: filled counts pushes, emptied pops */
@@ -122,6 +123,13 @@ static size_t room_of(const struct source_record *r)
     return n;
 }
 
+static void hash_text(struct ahead *a, unsigned char digest[SHA256_BYTES],
+                      const struct source_record *r)
+{
+    sha256_add(a->text_hash, r->text, r->text_bytes);
+    sha256_end(digest, a->text_hash);
+}
+
 static int put_record(void *ctx, const struct source_record *r)
 {
     struct ahead *a = ctx;
@@ -141,7 +149,7 @@ static int put_record(void *ctx, const struct source_record *r)
         x->r.text = text;
     }
     if (r->text && r->text_bytes)
-        sha256_of(x->digest, r->text, r->text_bytes);
+        hash_text(a, x->digest, r);
     if (!r->n_pics)
         return 0;
     const char **pics = keep(b, r->pics, (size_t)r->n_pics * sizeof *pics);
@@ -299,6 +307,7 @@ int ahead_read(const struct source_file *f, const struct source_options *o,
     a->file = f;
     a->options = o;
     a->digest = digest;
+    a->text_hash = sha256_new();
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->turn, NULL);
     *stats = (struct source_stats){0};
@@ -315,6 +324,7 @@ int ahead_read(const struct source_file *f, const struct source_options *o,
         free(a->batch[i].block);
     pthread_cond_destroy(&a->turn);
     pthread_mutex_destroy(&a->lock);
+    sha256_free(a->text_hash);
     free(a);
     return rc;
 }

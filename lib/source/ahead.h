@@ -8,7 +8,7 @@
  *         ...
  *
  * The sink runs in the caller's thread, in the file's order; pointers are valid until it
- * returns. Memory: 4 batches of at most 128 records and 32 KiB (or one record that is larger).
+ * returns. Memory: 4 batches of at most 512 records and 128 KiB (or one record that is larger).
  * Signals stay with the caller's thread. Records that a failing file gave before it failed
  * reach the sink first.
  */

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/util.h"
 #include "db/db.h"
+#include "source/lane.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,14 +21,20 @@ struct cell {
     int type; /* SQLITE_INTEGER, ... */
 };
 
+struct batch {
+    int rows;
+    struct cell *cell; /* [ROWS][columns] */
+    struct buf text;
+};
+
 struct bulk {
     struct db *db;
+    struct lane *lane; /* or NULL */
     const char *name;
     sqlite3_stmt *insert;
-    int columns, rows, filled; /* filled: cells of the row under way */
-    struct cell *cell;         /* [ROWS][columns] */
-    struct buf text;
-    uint64_t hash[ROWS];
+    int columns, filled;  /* filled: cells of the row under way */
+    struct batch in, out; /* being filled; being inserted: the lane's until it is idle */
+    uint64_t hash[ROWS];  /* of the rows of in */
     uint16_t slot[SLOTS]; /* 1 + row, by hash; linear probing */
 };
 
@@ -106,14 +113,14 @@ static int cursor_next(sqlite3_vtab_cursor *c)
 
 static int cursor_eof(sqlite3_vtab_cursor *c)
 {
-    return ((struct cursor *)c)->row >= ((struct table *)c->pVtab)->b->rows;
+    return ((struct cursor *)c)->row >= ((struct table *)c->pVtab)->b->out.rows;
 }
 
 static int cursor_column(sqlite3_vtab_cursor *c, sqlite3_context *out, int column)
 {
     const struct bulk *b = ((struct table *)c->pVtab)->b;
-    const struct cell *x = &b->cell[((struct cursor *)c)->row * b->columns + column];
-    const char *bytes = buf_str(&b->text) + (x->type >= SQLITE_TEXT ? x->v.at : 0);
+    const struct cell *x = &b->out.cell[((struct cursor *)c)->row * b->columns + column];
+    const char *bytes = buf_str(&b->out.text) + (x->type >= SQLITE_TEXT ? x->v.at : 0);
     switch (x->type) {
     case SQLITE_INTEGER:
         sqlite3_result_int64(out, x->v.i);
@@ -148,14 +155,17 @@ static const sqlite3_module module = {
 
 /* ---- rows ---- */
 
-struct bulk *bulk_new(struct db *db, const char *name, int columns, const char *sql)
+struct bulk *bulk_new(struct db *db, struct lane *lane, const char *name, int columns,
+                      const char *sql)
 {
     struct bulk *b = xcalloc(1, sizeof *b);
     sqlite3 *h = db_handle(db);
     b->db = db;
+    b->lane = lane;
     b->name = name;
     b->columns = columns;
-    b->cell = xcalloc((size_t)ROWS * (size_t)columns, sizeof *b->cell);
+    b->in.cell = xcalloc((size_t)ROWS * (size_t)columns, sizeof *b->in.cell);
+    b->out.cell = xcalloc((size_t)ROWS * (size_t)columns, sizeof *b->out.cell);
     /* Not by db_use: a statement of this object must not outlive it. */
     if (sqlite3_create_module_v2(h, name, &module, b, NULL) != SQLITE_OK ||
         sqlite3_prepare_v3(h, sql, -1, SQLITE_PREPARE_PERSISTENT, &b->insert, NULL) != SQLITE_OK)
@@ -167,16 +177,19 @@ void bulk_free(struct bulk *b)
 {
     if (!b)
         return;
+    sqlite3 *h = db_handle(b->db);
     sqlite3_finalize(b->insert);
-    sqlite3_create_module_v2(db_handle(b->db), b->name, NULL, NULL, NULL);
-    free(b->cell);
-    buf_release(&b->text);
+    sqlite3_create_module_v2(h, b->name, NULL, NULL, NULL);
+    free(b->in.cell);
+    free(b->out.cell);
+    buf_release(&b->in.text);
+    buf_release(&b->out.text);
     free(b);
 }
 
 static struct cell *next_cell(struct bulk *b, int type)
 {
-    struct cell *x = &b->cell[b->rows * b->columns + b->filled++];
+    struct cell *x = &b->in.cell[b->in.rows * b->columns + b->filled++];
     x->type = type;
     return x;
 }
@@ -199,9 +212,9 @@ void bulk_null(struct bulk *b)
 static void add_bytes(struct bulk *b, int type, const void *p, size_t n)
 {
     struct cell *x = next_cell(b, type);
-    x->v.at = b->text.len;
+    x->v.at = b->in.text.len;
     x->bytes = (uint32_t)n;
-    buf_add(&b->text, p, n);
+    buf_add(&b->in.text, p, n);
 }
 
 void bulk_text(struct bulk *b, const char *s, size_t n)
@@ -232,19 +245,33 @@ void bulk_row(struct bulk *b, uint64_t hash)
         die("%s: %d cells of %d", b->name, b->filled, b->columns);
     while (b->slot[i])
         i = (i + 1) % SLOTS;
-    b->hash[b->rows++] = hash;
-    b->slot[i] = (uint16_t)b->rows;
+    b->hash[b->in.rows++] = hash;
+    b->slot[i] = (uint16_t)b->in.rows;
     b->filled = 0;
-    if (b->rows == ROWS || b->text.len >= TEXT)
+    if (b->in.rows == ROWS || b->in.text.len >= TEXT)
         bulk_flush(b);
+}
+
+static void insert(void *ctx)
+{
+    struct bulk *b = ctx;
+    db_run(b->insert);
 }
 
 void bulk_flush(struct bulk *b)
 {
-    if (!b->rows)
+    if (!b->in.rows)
         return;
-    db_run(b->insert);
-    b->rows = 0;
-    buf_clear(&b->text);
+    if (b->lane)
+        lane_wait(b->lane);
+    struct batch empty = b->out;
+    b->out = b->in;
+    b->in = empty;
+    b->in.rows = 0;
+    buf_clear(&b->in.text);
     memset(b->slot, 0, sizeof b->slot);
+    if (b->lane)
+        lane_run(b->lane, insert, b);
+    else
+        insert(b);
 }

@@ -9,6 +9,7 @@
 
 #define NAMES 16384 /* slots of the caches */
 #define TEXTS 8192
+#define WAYS 4 /* slots that a thing may have; the newest comes first */
 #define LOG2_MET 25 /* 4 MiB */
 
 enum { USER, BUSINESS, CONTENT };
@@ -69,14 +70,16 @@ static int64_t find_or_add(struct ids *s, int kind, const char *key)
 {
     uint64_t hash = ids_hash((uint64_t)kind, key);
     size_t bytes = strlen(key);
-    struct ids_name *slot = &s->names[hash % NAMES];
-    if (slot->id && slot->kind == kind && slot->bytes == bytes &&
-        memcmp(slot->key, key, bytes) == 0)
-        return slot->id;
+    struct ids_name *slot = &s->names[hash % (NAMES / WAYS) * WAYS];
+    for (int i = 0; i < WAYS && slot[i].id; i++)
+        if (slot[i].kind == kind && slot[i].bytes == bytes &&
+            memcmp(slot[i].key, key, bytes) == 0)
+            return slot[i].id;
     int64_t id = look_up(s, kind, key, hash);
     if (!id)
         id = add(s, kind, key, bytes, hash);
     if (bytes <= sizeof slot->key) {
+        memmove(slot + 1, slot, (WAYS - 1) * sizeof *slot);
         slot->id = id;
         slot->kind = (unsigned char)kind;
         slot->bytes = (unsigned char)bytes;
@@ -122,29 +125,32 @@ int64_t ids_content(struct ids *s, const unsigned char digest[SHA256_BYTES], siz
 {
     uint64_t hash;
     memcpy(&hash, digest, sizeof hash);
-    struct ids_text *slot = &s->texts[hash % TEXTS];
-    if (slot->id && memcmp(slot->digest, digest, SHA256_BYTES) == 0)
-        return slot->id;
-    slot->id = find_content(s, digest, hash, (int64_t)bytes);
+    struct ids_text *slot = &s->texts[hash % (TEXTS / WAYS) * WAYS];
+    for (int i = 0; i < WAYS && slot[i].id; i++)
+        if (memcmp(slot[i].digest, digest, SHA256_BYTES) == 0)
+            return slot[i].id;
+    int64_t id = find_content(s, digest, hash, (int64_t)bytes);
+    memmove(slot + 1, slot, (WAYS - 1) * sizeof *slot);
+    slot->id = id;
     memcpy(slot->digest, digest, SHA256_BYTES);
     return slot->id;
 }
 
 /* ---- begin and end ---- */
 
-void ids_begin(struct ids *s, struct db *db, int fresh)
+void ids_begin(struct ids *s, struct db *db, struct lane *lane)
 {
-    *s = (struct ids){.db = db, .fresh = fresh};
+    *s = (struct ids){.db = db, .fresh = lane != NULL};
     s->names = xcalloc(NAMES, sizeof *s->names);
     s->texts = xcalloc(TEXTS, sizeof *s->texts);
-    if (!fresh)
+    if (!lane)
         return;
     bloom_init(&s->met, LOG2_MET);
-    s->bulk[USER] = bulk_new(db, "bulk_user", 2,
+    s->bulk[USER] = bulk_new(db, lane, "bulk_user", 2,
         "INSERT OR ROLLBACK INTO user (id, key) SELECT * FROM bulk_user");
-    s->bulk[BUSINESS] = bulk_new(db, "bulk_business", 2,
+    s->bulk[BUSINESS] = bulk_new(db, lane, "bulk_business", 2,
         "INSERT OR ROLLBACK INTO business (id, key) SELECT * FROM bulk_business");
-    s->bulk[CONTENT] = bulk_new(db, "bulk_content", 3,
+    s->bulk[CONTENT] = bulk_new(db, lane, "bulk_content", 3,
         "INSERT OR ROLLBACK INTO content (id, digest, bytes) SELECT * FROM bulk_content");
 }
 

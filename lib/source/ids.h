@@ -2,7 +2,7 @@
 /* Keys of users and businesses, and texts, to the ids of their rows; what is new gets a row.
  *
  *     struct ids s;
- *     ids_begin(&s, db, fresh);             // fresh: the tables are empty
+ *     ids_begin(&s, db, NULL);
  *     int64_t user = ids_user(&s, "u7");
  *     ids_flush(&s);                        // before others read the tables
  *     ids_release(&s);
@@ -19,6 +19,7 @@
 
 struct db;
 struct bulk;
+struct lane;
 
 struct ids {
     struct db *db;
@@ -30,7 +31,8 @@ struct ids {
     int64_t last[3];      /* fresh: ids given */
 };
 
-void ids_begin(struct ids *s, struct db *db, int fresh);
+/* lane: the tables are empty, and it does the inserting; NULL: they are not. */
+void ids_begin(struct ids *s, struct db *db, struct lane *lane);
 void ids_flush(struct ids *s);
 void ids_release(struct ids *s); /* a zeroed struct is accepted */
 

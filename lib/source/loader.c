@@ -4,6 +4,7 @@
 #include "base/util.h"
 #include "db/db.h"
 #include "source/bulk.h"
+#include "source/lane.h"
 #include "source/pics.h"
 #include "source/settle.h"
 #include <stdlib.h>
@@ -57,6 +58,7 @@ struct wanted {
     int64_t user, business, at, nth, content;
     const char *split;
     int fold; /* -1: NULL */
+    const unsigned char *digest; /* of the text, NULL: none */
     const struct source_record *r;
 };
 
@@ -92,6 +94,8 @@ static struct row match(struct loader *l, struct wanted *w)
                            sqlite3_column_int64(q, 2), sqlite3_column_int64(q, 3),
                            sqlite3_column_int(q, 4), 0};
         row.seen = idset_has(&l->seen_reviews, row.id);
+        if (l->fresh && row.labelled != w->r->labelled)
+            idset_add(&l->mixed, w->user);
         int same_time = row.at == w->at || !w->r->labelled || !row.labelled;
         if (same_time && row.content == w->content && row.content && fits < 2) {
             best = row;
@@ -145,6 +149,18 @@ static void bind_review(sqlite3_stmt *q, struct loader *l, const struct wanted *
         db_textn(q, ":text", r->text, r->text_bytes);
 }
 
+static void feed_visible(struct loader *l, const struct wanted *w)
+{
+    const struct source_record *r = w->r;
+    int none = strcmp(w->split, "none") == 0;
+    struct visible_review v = {.user = w->user, .business = w->business, .digest = w->digest,
+                               .rating = r->has_rating ? r->rating : 0, .labelled = r->labelled,
+                               .positive = r->labelled && r->rating >= l->rule.positive,
+                               .fold = w->fold >= 0 ? w->fold
+                                       : none ? VISIBLE_TO_ALL : VISIBLE_TO_NONE};
+    visible_feed_add(l->feed, &v);
+}
+
 /* The columns in the order of sql_bulk. */
 static int64_t append_review(struct loader *l, const struct wanted *w)
 {
@@ -167,6 +183,8 @@ static int64_t append_review(struct loader *l, const struct wanted *w)
     bulk_int(b, r->line);
     bulk_text(b, w->content ? r->text : NULL, r->text_bytes);
     bulk_row(b, pair_hash(w));
+    if (l->feed)
+        feed_visible(l, w);
     l->added++;
     return l->last_review;
 }
@@ -267,6 +285,7 @@ static int put_review(struct loader *l, const struct source_record *r,
         return err_set(e, "the record names no split; use SPLIT=random");
     if (!strcmp(w.split, "train"))
         w.fold = fold_of(l, r);
+    w.digest = digest;
     if (digest)
         w.content = ids_content(&l->ids, digest, r->text_bytes);
     struct loader_met *met = met_slot(l, &w);
@@ -344,6 +363,11 @@ static const char sql_bulk[] =
     "INSERT OR ROLLBACK INTO review (id, user_id, business_id, at, nth, key, labelled, rating,\n"
     "positive, split, fold, content_id, source_id, line, text) SELECT * FROM bulk_review";
 
+static void wait_for_lane(void *lane)
+{
+    lane_wait(lane);
+}
+
 void loader_begin(struct loader *l, struct db *db, const struct loader_rule *rule)
 {
     static const char sql_any[] =
@@ -352,12 +376,18 @@ void loader_begin(struct loader *l, struct db *db, const struct loader_rule *rul
         "OR EXISTS (SELECT 1 FROM content))";
     *l = (struct loader){.db = db, .rule = *rule};
     l->fresh = db_one_int(db_use(db, sql_any), 0) != 0;
-    ids_begin(&l->ids, db, l->fresh);
+    if (l->fresh) {
+        l->lane = lane_new();
+        db_share(db, wait_for_lane, l->lane);
+        if (rule->unit != UNIT_TIME)
+            l->feed = visible_feed_new();
+    }
+    ids_begin(&l->ids, db, l->lane);
     pics_begin(l);
     if (l->fresh) { /* one sort at the end instead of a random insert per row */
         db_exec(db, "DROP INDEX review_business; DROP INDEX review_content");
         l->met = xcalloc(MET, sizeof *l->met);
-        l->bulk_review = bulk_new(db, "bulk_review", 15, sql_bulk);
+        l->bulk_review = bulk_new(db, l->lane, "bulk_review", 15, sql_bulk);
     }
 }
 
@@ -376,11 +406,21 @@ static void release_caches(struct loader *l)
     ids_release(&l->ids);
 }
 
+static void release_lane(struct loader *l)
+{
+    db_share(l->db, NULL, NULL);
+    lane_free(l->lane);
+    l->lane = NULL;
+}
+
 void loader_end(struct loader *l)
 {
     flush_reviews(l);
     ids_flush(&l->ids);
     release_caches(l); /* the sorts want the memory */
+    /* Building an index sorts in as much memory again as the cache has, and reads in order. */
+    if (l->fresh)
+        db_exec(l->db, "PRAGMA cache_size = -4096");
     pics_close(l);
     if (l->fresh)
         db_exec(l->db, "CREATE INDEX review_business ON review (business_id);"
@@ -388,10 +428,24 @@ void loader_end(struct loader *l)
     settle(l);
 }
 
+void loader_visible(struct loader *l, struct visible_stats *st)
+{
+    int by_time = l->rule.unit == UNIT_TIME;
+    if (l->feed)
+        visible_update_fed(l->db, l->lane, l->feed, &l->users, &l->businesses, st);
+    else if (l->fresh || by_time)
+        visible_update(l->db, by_time, NULL, NULL, st);
+    else
+        visible_update(l->db, by_time, &l->users, &l->businesses, st);
+}
+
 void loader_release(struct loader *l)
 {
     release_caches(l);
     bulk_free(l->bulk_image);
+    release_lane(l);
+    visible_feed_free(l->feed);
+    idset_release(&l->mixed);
     idset_release(&l->seen_reviews);
     idset_release(&l->seen_images);
     idset_release(&l->seen_businesses);

@@ -3,7 +3,7 @@
  * replaces the old one, and one that left its source is removed.
  *
  *     struct loader l;
- *     loader_begin(&l, db, &rule);               // inside the caller's transaction
+ *     loader_begin(&l, db, &rule);               // in a transaction without foreign keys
  *     loader_source(&l, source_id);
  *     loader_record(&l, &record, digest, &e);    // as often as there are records
  *     loader_end(&l);                            // merges, removals, splits by time
@@ -43,13 +43,16 @@ struct loader {
     struct loader_rule rule;
     int64_t source_id;
     int fresh; /* the tables were empty: nothing has to be compared or removed */
+    struct lane *lane; /* fresh: the thread that inserts; else NULL */
     struct ids ids;
     struct bulk *bulk_review;   /* fresh: rows that wait for the table; else NULL */
     struct bulk *bulk_image;    /* fresh: photos are only appended; indices come later */
     struct loader_met *met;     /* fresh: reviews met lately */
     int64_t last_review;        /* fresh: ids given */
+    struct visible_feed *feed;  /* fresh, unless splits come later: for the visible sets */
     struct idset seen_reviews, seen_images, seen_businesses;
     struct idset users, businesses; /* touched: their visible sets must be looked at */
+    struct idset mixed; /* fresh: users with labelled and unlabelled reviews of a business */
     int64_t added, changed, removed, merged, image_changes;
     int64_t merged_here; /* since loader_source */
 };
@@ -61,6 +64,8 @@ void loader_source(struct loader *l, int64_t source_id);
 int loader_record(struct loader *l, const struct source_record *r, const unsigned char *digest,
                   struct err *e) MM_MUST_CHECK;
 void loader_end(struct loader *l);
+/* Brings table visible up to date, after photos changed what they change. */
+void loader_visible(struct loader *l, struct visible_stats *st);
 void loader_release(struct loader *l);
 
 #endif

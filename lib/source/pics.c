@@ -8,8 +8,7 @@
 /* As in schema.sql; a fresh load drops them and makes them again. */
 static const char image_indices[] =
     "CREATE UNIQUE INDEX image_key ON image (key);"
-    "CREATE INDEX image_business ON image (business_id);"
-    "CREATE INDEX image_content ON image (content_id) WHERE content_id IS NOT NULL";
+    "CREATE INDEX image_business ON image (business_id)";
 
 static const char sql_add_image[] =
     "INSERT INTO image (key, review_id, business_id, state, reason) VALUES\n"
@@ -20,8 +19,8 @@ static void append_image(struct loader *l, const char *key, int64_t review, int6
     static const char sql_again[] = "INSERT OR IGNORE INTO temp.image_again VALUES (:key)";
     uint64_t hash = ids_hash(2, key);
     bulk_text(l->bulk_image, key, strlen(key));
-    bulk_int(l->bulk_image, review);
-    bulk_int(l->bulk_image, business);
+    review ? bulk_int(l->bulk_image, review) : bulk_null(l->bulk_image);
+    business ? bulk_int(l->bulk_image, business) : bulk_null(l->bulk_image);
     bulk_row(l->bulk_image, hash);
     l->image_changes++;
     if (ids_maybe_met(&l->ids, hash)) {
@@ -33,6 +32,7 @@ static void append_image(struct loader *l, const char *key, int64_t review, int6
 
 void pics_close(struct loader *l)
 {
+    static const char sql_any[] = "SELECT EXISTS (SELECT 1 FROM temp.image_again)";
     static const char sql_repeats[] =
         "DELETE FROM image WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER\n"
         "(PARTITION BY key ORDER BY id) AS nth FROM image\n"
@@ -42,8 +42,10 @@ void pics_close(struct loader *l)
     bulk_flush(l->bulk_image);
     bulk_free(l->bulk_image);
     l->bulk_image = NULL;
-    db_run(db_use(l->db, sql_repeats));
-    l->merged_here += db_changes(l->db);
+    if (db_one_int(db_use(l->db, sql_any), 0)) {
+        db_run(db_use(l->db, sql_repeats));
+        l->merged_here += db_changes(l->db);
+    }
     db_exec(l->db, image_indices);
 }
 
@@ -126,10 +128,10 @@ void pics_begin(struct loader *l)
 {
     if (!l->fresh)
         return;
-    db_exec(l->db, "DROP INDEX image_key; DROP INDEX image_business; DROP INDEX image_content;"
+    db_exec(l->db, "DROP INDEX image_key; DROP INDEX image_business;"
                    "CREATE TEMP TABLE IF NOT EXISTS image_again (key TEXT PRIMARY KEY)"
                    " WITHOUT ROWID; DELETE FROM temp.image_again");
-    l->bulk_image = bulk_new(l->db, "bulk_image", 3,
+    l->bulk_image = bulk_new(l->db, l->lane, "bulk_image", 3,
         "INSERT OR ROLLBACK INTO image (key, review_id, business_id, state, reason)\n"
-        "SELECT c0, nullif(c1, 0), nullif(c2, 0), 'missing', 'no image folder' FROM bulk_image");
+        "SELECT c0, c1, c2, 'missing', 'no image folder' FROM bulk_image");
 }

@@ -74,56 +74,91 @@ static void remove_orphans(struct loader *l)
     idset_release(&gone);
 }
 
-/* An unlabelled review beside a labelled one of the same user and business must not be visible
- * where the label is hidden: it takes the most hidden split of the pair's labels. */
-static void hide_with_label(struct loader *l)
+/* ---- what hides with a label ---- */
+
+struct move {
+    int64_t id, user, business;
+    int split, fold; /* fold -1: NULL */
+};
+
+struct moves {
+    struct move *m;
+    size_t n, cap;
+};
+
+/* The rows of q: id, user, business and, for what hides, number of the split and fold. */
+static void take_moves(struct moves *t, sqlite3_stmt *q)
 {
-    static const char sql_pairs[] =
-        "SELECT h.id, h.user_id, h.business_id,\n"
-        "max(CASE r.split WHEN 'test' THEN 3 WHEN 'val' THEN 2 ELSE 1 END), r.fold,\n"
-        "h.split, h.fold FROM review h JOIN review r ON r.user_id = h.user_id\n"
-        "AND r.business_id = h.business_id AND r.labelled = 1\n"
-        "WHERE h.labelled = 0 GROUP BY h.id";
-    static const char sql_free[] =
-        "SELECT h.id, h.user_id, h.business_id FROM review h WHERE h.labelled = 0\n"
-        "AND h.split <> 'none' AND NOT EXISTS (SELECT 1 FROM review r\n"
-        "WHERE r.user_id = h.user_id AND r.business_id = h.business_id AND r.labelled = 1)";
+    int hides = sqlite3_column_count(q) == 5;
+    while (db_step(q)) {
+        if (t->n == t->cap) {
+            t->cap = t->cap * 2 + 256;
+            t->m = xrealloc(t->m, t->cap, sizeof *t->m);
+        }
+        struct move m = {sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
+                         sqlite3_column_int64(q, 2), 0, -1};
+        if (hides)
+            m.split = sqlite3_column_int(q, 3);
+        if (m.split == 1)
+            m.fold = sqlite3_column_int(q, 4);
+        t->m[t->n++] = m;
+    }
+}
+
+static void apply_moves(struct loader *l, const struct moves *t)
+{
     static const char sql_set[] =
         "UPDATE review SET split = :split, fold = :fold WHERE id = :id\n"
         "AND (split, fold) IS NOT (:split, :fold)";
     static const char *const name[] = {"none", "train", "val", "test"};
-    struct { int64_t id, user, business; int split, fold; } *todo = NULL;
-    size_t n = 0, cap = 0;
-    int passes = l->fresh ? 1 : 2; /* fresh: whatever has no label came in as 'none' */
-    for (int pass = 0; pass < passes; pass++) {
-        sqlite3_stmt *q = db_use(l->db, pass ? sql_free : sql_pairs);
-        while (db_step(q)) {
-            if (n == cap) {
-                cap = cap * 2 + 256;
-                todo = xrealloc(todo, cap, sizeof *todo);
-            }
-            todo[n].id = sqlite3_column_int64(q, 0);
-            todo[n].user = sqlite3_column_int64(q, 1);
-            todo[n].business = sqlite3_column_int64(q, 2);
-            todo[n].split = pass ? 0 : sqlite3_column_int(q, 3);
-            todo[n].fold = !pass && todo[n].split == 1 ? sqlite3_column_int(q, 4) : -1;
-            n++;
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < t->n; i++) {
+        const struct move *m = &t->m[i];
         sqlite3_stmt *q = db_use(l->db, sql_set);
-        db_text(q, ":split", name[todo[i].split]);
-        if (todo[i].fold >= 0)
-            db_int(q, ":fold", todo[i].fold);
-        db_int(q, ":id", todo[i].id);
+        db_text(q, ":split", name[m->split]);
+        if (m->fold >= 0)
+            db_int(q, ":fold", m->fold);
+        db_int(q, ":id", m->id);
         db_run(q);
         if (db_changes(l->db)) {
             l->changed++;
-            idset_add(&l->users, todo[i].user);
-            idset_add(&l->businesses, todo[i].business);
+            idset_add(&l->users, m->user);
+            idset_add(&l->businesses, m->business);
         }
     }
-    free(todo);
+}
+
+#define SQL_PAIRS \
+    "SELECT h.id, h.user_id, h.business_id,\n" \
+    "max(CASE r.split WHEN 'test' THEN 3 WHEN 'val' THEN 2 ELSE 1 END), r.fold\n" \
+    "FROM review h JOIN review r ON r.user_id = h.user_id\n" \
+    "AND r.business_id = h.business_id AND r.labelled = 1\n" \
+    "WHERE h.labelled = 0"
+
+/* An unlabelled review beside a labelled one of the same user and business must not be visible
+ * where the label is hidden: it takes the most hidden split of the pair's labels. In a fresh
+ * database only users are asked who were met with both; whatever has no label came in as
+ * 'none' there. */
+static void hide_with_label(struct loader *l)
+{
+    static const char sql_pairs[] = SQL_PAIRS " GROUP BY h.id";
+    static const char sql_pairs_of[] = SQL_PAIRS " AND h.user_id = :user GROUP BY h.id";
+    static const char sql_free[] =
+        "SELECT h.id, h.user_id, h.business_id FROM review h WHERE h.labelled = 0\n"
+        "AND h.split <> 'none' AND NOT EXISTS (SELECT 1 FROM review r\n"
+        "WHERE r.user_id = h.user_id AND r.business_id = h.business_id AND r.labelled = 1)";
+    struct moves t = {0};
+    if (l->fresh) {
+        for (int64_t u = idset_next(&l->mixed, 1); u > 0; u = idset_next(&l->mixed, u + 1)) {
+            sqlite3_stmt *q = db_use(l->db, sql_pairs_of);
+            db_int(q, ":user", u);
+            take_moves(&t, q);
+        }
+    } else {
+        take_moves(&t, db_use(l->db, sql_pairs));
+        take_moves(&t, db_use(l->db, sql_free));
+    }
+    apply_moves(l, &t);
+    free(t.m);
 }
 
 /* SPLIT=time: the first 80 % of the times train, the next 10 % validate; train is cut into

@@ -1,55 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "source/visible.h"
+#include "base/rng.h"
 #include "base/sha256.h"
 #include "base/util.h"
 #include "db/db.h"
 #include "source/bulk.h"
+#include "source/spool.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_FOLDS 64
+#define FEED_BYTES ((size_t)2 << 20) /* each of two */
 
-void idset_add(struct idset *s, int64_t id)
-{
-    size_t w = (size_t)id / 64;
-    if (w >= s->words) {
-        size_t words = w + w / 2 + 64;
-        s->word = xrealloc(s->word, words, sizeof *s->word);
-        memset(s->word + s->words, 0, (words - s->words) * sizeof *s->word);
-        s->words = words;
-    }
-    s->word[w] |= UINT64_C(1) << (id % 64);
-}
-
-int idset_has(const struct idset *s, int64_t id)
-{
-    size_t w = (size_t)id / 64;
-    return w < s->words && (s->word[w] >> (id % 64) & 1);
-}
-
-int64_t idset_next(const struct idset *s, int64_t id)
-{
-    for (size_t w = (size_t)id / 64; w < s->words; w++) {
-        uint64_t bits = s->word[w];
-        if (w == (size_t)id / 64)
-            bits &= ~UINT64_C(0) << (id % 64);
-        if (bits)
-            return (int64_t)w * 64 + __builtin_ctzll(bits);
-    }
-    return -1;
-}
-
-void idset_release(struct idset *s)
-{
-    free(s->word);
-    *s = (struct idset){0};
-}
-
-/* A review or a photo of one entity. fold: 0.. train, -1 visible to all, -2 to none. */
+/* A review or a photo of one entity. */
 struct member {
     unsigned char digest[SHA256_BYTES];
     double rating;
-    int fold;
+    int fold; /* 0.. train, VISIBLE_TO_ALL, VISIBLE_TO_NONE */
     unsigned char has_content, labelled, positive, photo;
 };
 
@@ -59,6 +26,7 @@ struct work {
     int by_time;
     struct bulk *bulk; /* the table was empty: only append; else NULL */
     struct sha256 *h;
+    unsigned char nothing[SHA256_BYTES]; /* the digest of no members */
     struct visible_stats *st;
 };
 
@@ -84,7 +52,9 @@ static int by_digest(const void *a, const void *b)
 {
     const struct member *x = a, *y = b;
     int d = memcmp(x->digest, y->digest, SHA256_BYTES);
-    return d ? d : (int)x->photo - (int)y->photo;
+    if (d || x->photo != y->photo)
+        return d ? d : (int)x->photo - (int)y->photo;
+    return (x->rating > y->rating) - (x->rating < y->rating); /* sums must not depend on order */
 }
 
 static int sees(int view, int fold, int by_time)
@@ -94,7 +64,7 @@ static int sees(int view, int fold, int by_time)
     return fold >= -1;
 #else
     if (fold < 0)
-        return fold == -1;
+        return fold == VISIBLE_TO_ALL;
     return view < 0 || (by_time ? fold < view : fold != view);
 #endif
 }
@@ -108,17 +78,16 @@ struct sums {
     unsigned char digest[2][SHA256_BYTES]; /* of the texts, of the photos */
 };
 
-static void sum_up(struct sums *s, const struct entity *en, int view, int by_time,
-                   struct sha256 *h)
+static void sum_up(struct sums *s, const struct entity *en, int view, const struct work *w)
 {
     *s = (struct sums){.kind = en->kind, .entity = en->id, .view = view};
     for (int photo = 0; photo < 2; photo++) {
         for (size_t i = 0; i < en->n; i++) {
             const struct member *m = &en->m[i];
-            if (m->photo != photo || !sees(view, m->fold, by_time))
+            if (m->photo != photo || !sees(view, m->fold, w->by_time))
                 continue;
             if (m->has_content) {
-                sha256_add(h, m->digest, SHA256_BYTES);
+                sha256_add(w->h, m->digest, SHA256_BYTES);
                 *(photo ? &s->n_photo : &s->n_text) += 1;
             }
             if (m->labelled) {
@@ -127,7 +96,10 @@ static void sum_up(struct sums *s, const struct entity *en, int view, int by_tim
                 s->rating += m->rating;
             }
         }
-        sha256_end(s->digest[photo], h);
+        if (photo ? s->n_photo : s->n_text)
+            sha256_end(s->digest[photo], w->h);
+        else
+            memcpy(s->digest[photo], w->nothing, SHA256_BYTES);
     }
 }
 
@@ -144,7 +116,7 @@ static void append(struct bulk *b, const struct sums *s)
     bulk_blob(b, s->digest[0], SHA256_BYTES);
     bulk_int(b, s->n_photo);
     bulk_blob(b, s->digest[1], SHA256_BYTES);
-    bulk_row(b, (uint64_t)s->entity);
+    bulk_row(b, rng_mix((uint64_t)s->entity * 64 + (uint64_t)(s->view + 1)));
 }
 
 static void put(struct db *db, const struct sums *s, struct visible_stats *st)
@@ -195,7 +167,7 @@ static void drop_views(struct db *db, const struct entity *en, uint64_t folds, i
 static void put_view(struct work *w, const struct entity *en, int view)
 {
     struct sums s;
-    sum_up(&s, en, view, w->by_time, w->h);
+    sum_up(&s, en, view, w);
     if (w->bulk) {
         append(w->bulk, &s);
         w->st->changed++;
@@ -231,7 +203,9 @@ static void take_row(struct entity *en, sqlite3_stmt *q, struct sha256 *h)
 {
     struct member *m = add_member(en);
     const char *split = db_col_text(q, 1);
-    m->fold = !strcmp(split, "train") ? sqlite3_column_int(q, 2) : !strcmp(split, "none") ? -1 : -2;
+    m->fold = !strcmp(split, "train") ? sqlite3_column_int(q, 2)
+              : !strcmp(split, "none") ? VISIBLE_TO_ALL
+              : VISIBLE_TO_NONE;
     m->labelled = m->fold >= 0 && sqlite3_column_int(q, 3);
     m->rating = sqlite3_column_double(q, 4);
     m->positive = (unsigned char)sqlite3_column_int(q, 5);
@@ -303,36 +277,145 @@ static void update_some(struct work *w, const char *kind, const char *sql,
     free(en.m);
 }
 
+static void open_bulk(struct work *w, struct lane *lane)
+{
+    w->bulk = bulk_new(w->db, lane, "bulk_visible", 10,
+        "INSERT OR ROLLBACK INTO visible (kind, entity_id, fold, n_text, n_labelled,\n"
+        "n_positive, rating_sum, text_digest, n_photo, photo_digest)\n"
+        "SELECT * FROM bulk_visible");
+}
+
+static void close_bulk(struct work *w)
+{
+    bulk_flush(w->bulk);
+    bulk_free(w->bulk);
+    w->bulk = NULL;
+}
+
 static void update_every(struct work *w)
 {
     static const char sql_any[] = "SELECT EXISTS (SELECT 1 FROM visible)";
     static const char sql_orphans[] =
         "DELETE FROM visible WHERE (kind = 'user' AND entity_id NOT IN (SELECT id FROM user))\n"
         "OR (kind = 'business' AND entity_id NOT IN (SELECT id FROM business))";
-    if (db_one_int(db_use(w->db, sql_any), 0) == 0)
-        w->bulk = bulk_new(w->db, "bulk_visible", 10,
-            "INSERT OR ROLLBACK INTO visible (kind, entity_id, fold, n_text, n_labelled,\n"
-            "n_positive, rating_sum, text_digest, n_photo, photo_digest)\n"
-            "SELECT * FROM bulk_visible");
+    int fresh = db_one_int(db_use(w->db, sql_any), 0) == 0;
+    if (fresh)
+        open_bulk(w, NULL); /* no lane: it would insert while a SELECT is being stepped */
     update_all(w, "user", sql_all_users);
     update_all(w, "business", sql_all_businesses);
-    if (w->bulk) {
-        bulk_flush(w->bulk);
+    if (fresh) {
+        close_bulk(w);
     } else {
         db_run(db_use(w->db, sql_orphans));
         w->st->changed += db_changes(w->db);
     }
-    bulk_free(w->bulk);
+}
+
+static void begin(struct work *w)
+{
+    w->h = sha256_new();
+    sha256_of(w->nothing, "", 0);
 }
 
 void visible_update(struct db *db, int by_time, const struct idset *users,
                     const struct idset *businesses, struct visible_stats *st)
 {
-    struct work w = {.db = db, .by_time = by_time, .h = sha256_new(), .st = st};
+    struct work w = {.db = db, .by_time = by_time, .st = st};
+    begin(&w);
     if (users && businesses) {
         update_some(&w, "user", sql_one_user, users);
         update_some(&w, "business", sql_one_business, businesses);
     } else
         update_every(&w);
+    sha256_free(w.h);
+}
+
+/* ---- the same from what was met while loading ---- */
+
+struct fed {
+    int64_t entity;
+    struct member m;
+};
+
+struct visible_feed {
+    struct spool *users, *businesses;
+    int64_t last_user, last_business; /* the largest ids */
+};
+
+struct visible_feed *visible_feed_new(void)
+{
+    struct visible_feed *f = xcalloc(1, sizeof *f);
+    f->users = spool_new(sizeof(struct fed), FEED_BYTES);
+    f->businesses = spool_new(sizeof(struct fed), FEED_BYTES);
+    return f;
+}
+
+void visible_feed_free(struct visible_feed *f)
+{
+    if (!f)
+        return;
+    spool_free(f->users);
+    spool_free(f->businesses);
+    free(f);
+}
+
+void visible_feed_add(struct visible_feed *f, const struct visible_review *r)
+{
+    struct fed x = {.m = {.fold = r->fold, .labelled = r->fold >= 0 && r->labelled,
+                          .rating = r->rating, .positive = (unsigned char)r->positive,
+                          .has_content = r->digest != NULL}};
+    if (r->digest)
+        memcpy(x.m.digest, r->digest, SHA256_BYTES);
+    x.entity = r->user;
+    spool_add(f->users, &x);
+    x.entity = r->business;
+    spool_add(f->businesses, &x);
+    f->last_user = r->user > f->last_user ? r->user : f->last_user;
+    f->last_business = r->business > f->last_business ? r->business : f->last_business;
+}
+
+static void take_fed(struct work *w, const char *kind, struct spool *s,
+                     const struct idset *touched)
+{
+    struct entity en = {.kind = kind};
+    const struct fed *x;
+    while ((x = spool_next(s)) != NULL) {
+        if (x->entity != en.id)
+            finish_entity(w, &en);
+        if (idset_has(touched, x->entity))
+            continue;
+        en.id = x->entity;
+        *add_member(&en) = x->m;
+    }
+    finish_entity(w, &en);
+    free(en.m);
+}
+
+void visible_update_fed(struct db *db, struct lane *lane, struct visible_feed *f,
+                        const struct idset *users, const struct idset *businesses,
+                        struct visible_stats *st)
+{
+    struct work w = {.db = db, .st = st};
+    const struct {
+        const char *kind, *sql_all, *sql_one;
+        struct spool *spool;
+        const struct idset *touched;
+        int64_t last;
+    } part[2] = {{"user", sql_all_users, sql_one_user, f->users, users, f->last_user},
+                 {"business", sql_all_businesses, sql_one_business, f->businesses, businesses,
+                  f->last_business}};
+    begin(&w);
+    for (int i = 0; i < 2; i++) {
+        /* Rows at random cost more than all rows in order when there are many of them. */
+        int many = idset_count(part[i].touched) > part[i].last / 8;
+        open_bulk(&w, many ? NULL : lane);
+        if (many)
+            update_all(&w, part[i].kind, part[i].sql_all);
+        else
+            take_fed(&w, part[i].kind, part[i].spool, part[i].touched);
+        close_bulk(&w);
+        if (!many)
+            update_some(&w, part[i].kind, part[i].sql_one, part[i].touched);
+    }
     sha256_free(w.h);
 }

@@ -12,22 +12,13 @@
  */
 #ifndef MM_SOURCE_VISIBLE_H
 #define MM_SOURCE_VISIBLE_H
-#include <stddef.h>
+#include "source/idset.h"
 #include <stdint.h>
 
 struct db;
+struct lane;
 
-/* A set of row ids, one bit each; grows as needed. A zeroed struct is empty. */
-struct idset {
-    uint64_t *word;
-    size_t words;
-};
-
-void idset_add(struct idset *s, int64_t id);
-int idset_has(const struct idset *s, int64_t id);
-/* The smallest member >= id, or -1. */
-int64_t idset_next(const struct idset *s, int64_t id);
-void idset_release(struct idset *s);
+enum { VISIBLE_TO_ALL = -1, VISIBLE_TO_NONE = -2 }; /* instead of a fold */
 
 struct visible_stats {
     int64_t entities, changed; /* looked at; rows of visible written or removed */
@@ -37,5 +28,25 @@ struct visible_stats {
  * businesses NULL: every entity. Inside the caller's transaction. */
 void visible_update(struct db *db, int by_time, const struct idset *users,
                     const struct idset *businesses, struct visible_stats *st);
+
+/* What is met while empty tables are filled, so that it need not be read back: one record a
+ * review and entity, sorted in 4 MiB and a temporary file (spool.h). */
+struct visible_feed;
+
+struct visible_review {
+    int64_t user, business;
+    const unsigned char *digest; /* of its text; NULL: none */
+    double rating;
+    int fold, labelled, positive; /* fold: or one of the two above */
+};
+
+struct visible_feed *visible_feed_new(void);
+void visible_feed_free(struct visible_feed *f); /* NULL is accepted */
+void visible_feed_add(struct visible_feed *f, const struct visible_review *r);
+/* visible_update(db, 0, NULL, NULL, st) into the empty table: users and businesses are those
+ * that are no longer what the feed says (changed since, or with photos). Empties the feed. */
+void visible_update_fed(struct db *db, struct lane *lane, struct visible_feed *f,
+                        const struct idset *users, const struct idset *businesses,
+                        struct visible_stats *st);
 
 #endif
