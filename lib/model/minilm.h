@@ -37,7 +37,7 @@ const unsigned char *minilm_digest(const struct minilm *m);
 /* Token ids of a text to ids [max_tokens]; returns their number. */
 int minilm_ids(int *ids, const struct minilm *m, const char *text, size_t n);
 
-struct minilm_scratch *minilm_scratch_new(const struct minilm *m); /* 26 MB for MiniLM */
+struct minilm_scratch *minilm_scratch_new(const struct minilm *m); /* MiniLM: 24 MB in f32 */
 void minilm_scratch_free(struct minilm_scratch *s);
 
 /* n texts -> out[i] [dim], unit length. Thread-safe with one scratch a thread. */
