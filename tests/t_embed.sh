@@ -73,7 +73,7 @@ is "$RC" 1 "a photo model for texts: exit 1"
 like "$OUT" 'model_type.*resnet' "with the reason"
 
 # ---- the stage ----
-toy "$TMP/toy" 120
+toy "$TMP/toy" 1500 # three chunks
 M="$TMP/my models"
 DB=$TMP/t.db
 export MM_MODELS="$M"
@@ -85,6 +85,7 @@ like "$(cat "$TMP/log")" "text: hashed words and n-grams; stands in for minilm, 
 like "$(q "$DB" "SELECT means FROM v_progress WHERE stage = 'embed'")" 'stands in for minilm' \
     "v_progress says so"
 like "$(q "$DB" "SELECT note FROM stage_run WHERE stage = 'embed'")" 'stands in for minilm' "so does stage_run"
+is "$(q "$DB" "SELECT count(*) FROM v_progress WHERE stage = 'embed' AND pending = 0")" 1 "every text has its vector"
 texts=$(q "$DB" "SELECT count(*) FROM embedding e JOIN method m ON m.id = e.method_id WHERE m.task = 'text'")
 
 mkdir -p "$M"

@@ -27,7 +27,7 @@ int gemm_pad(int rows)
 
 /* ---- bfloat16: the upper half of a float32 ---- */
 
-SIMD_FAST static void round_plain(uint16_t *restrict y, const float *restrict x, size_t n)
+SIMD_FAST void gemm_to_bf16_plain(uint16_t *restrict y, const float *restrict x, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         uint32_t b;
@@ -41,7 +41,7 @@ void gemm_to_bf16(uint16_t *y, const float *x, size_t n)
     if (dot_here())
         dot_round(y, x, n);
     else
-        round_plain(y, x, n);
+        gemm_to_bf16_plain(y, x, n);
 }
 
 SIMD_FAST void gemm_from_bf16(float *restrict y, const uint16_t *restrict x, size_t n)

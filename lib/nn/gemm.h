@@ -49,6 +49,7 @@ int gemm_pad(int rows); /* rows rounded up to GEMM_ROWS */
 /* float32 to bfloat16, nearest even, and back. x must not be NaN; what is below 2^-126 may
  * become 0. No overlap. */
 void gemm_to_bf16(uint16_t *y, const float *x, size_t n);
+void gemm_to_bf16_plain(uint16_t *y, const float *x, size_t n); /* as without the instruction */
 void gemm_from_bf16(float *y, const uint16_t *x, size_t n);
 
 #endif
