@@ -232,8 +232,31 @@ static void test_damaged(void)
     refused("/nonexistent", "config.json", "no folder");
 }
 
+/* Beside the tiny model one more file, which asks for what this encoder does not do. */
+static void refused_with(const char *name, const char *text, const char *words)
+{
+    char *dir = copy_model(GOLDEN "tiny-f32", "beside", NULL), *path;
+    char *pooling = xasprintf("%s/1_Pooling", dir);
+    mkdir(pooling, 0777);
+    write_file(dir, name, text, strlen(text));
+    refused(dir, words, text);
+    path = xasprintf("%s/%s", dir, name);
+    unlink(path);
+    free(path);
+    free(pooling);
+    free(dir);
+}
+
 static void test_bad(void)
 {
+    refused_with("tokenizer_config.json", "{\"do_lower_case\": false}", "another tokenizer");
+    refused_with("tokenizer_config.json", "{\"strip_accents\": false}", "another tokenizer");
+    refused_with("1_Pooling/config.json", "{\"pooling_mode_mean_tokens\": false}", "pooling");
+    refused_with("1_Pooling/config.json", "{\"pooling_mode_cls_token\": true}", "pooling");
+    refused_with("1_Pooling/config.json", "{\"pooling_mode\": \"cls\"}", "pooling");
+    refused_with("sentence_bert_config.json", "{\"max_seq_length\": 65}", "max_seq_length");
+    refused_config("\"bert\"", "\"bert\", \"position_embedding_type\": \"relative_key\"",
+                   "relative_key");
     test_damaged();
     refused_config("\"bert\"", "\"resnet\"", "resnet");
     refused_config("\"gelu\"", "\"relu\"", "relu");

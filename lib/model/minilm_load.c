@@ -26,12 +26,51 @@ static int check_config(struct minilm *m, const char *dir, struct err *e)
         config_int(&m->positions, &c, "max_position_embeddings", 8, 1 << 16, e) < 0 ||
         config_double(&m->eps, &c, "layer_norm_eps", 0, 0.1, e) < 0)
         goto out;
-    if (m->D % m->H != 0 || m->D / m->H % 16 != 0)
+    const char *kind = config_string(&c, "position_embedding_type");
+    if (kind && strcmp(kind, "absolute") != 0)
+        err_set(e, "%s: \"position_embedding_type\" is \"%.60s\"; this encoder computes "
+                "\"absolute\"", c.path, kind);
+    else if (m->D % m->H != 0 || m->D / m->H % 16 != 0)
         err_set(e, "%s: %d heads of %d: a head's width must be a multiple of 16", c.path, m->H,
                 m->D);
     else
         rc = 0;
 out:
+    config_close(&c);
+    return rc;
+}
+
+/* The mean of the tokens and nothing else, in the old and the new way of saying so. */
+static int check_pooling(const char *dir, struct err *e)
+{
+    struct config c = {0};
+    if (!config_exists(dir, "1_Pooling/config.json"))
+        return 0;
+    int rc = config_open(&c, dir, "1_Pooling/config.json", e);
+    if (rc == 0) {
+        const char *mode = config_string(&c, "pooling_mode");
+        if ((mode && strcmp(mode, "mean") != 0) ||
+            !config_flag(&c, "pooling_mode_mean_tokens", 1) ||
+            config_flag(&c, "pooling_mode_cls_token", 0) ||
+            config_flag(&c, "pooling_mode_max_tokens", 0))
+            rc = err_set(e, "%s: this encoder averages the tokens; these weights want another "
+                         "pooling", c.path);
+    }
+    config_close(&c);
+    return rc;
+}
+
+/* Lower case without accents is what wordpiece.c makes of a text. */
+static int check_tokenizer(const char *dir, struct err *e)
+{
+    struct config c = {0};
+    if (!config_exists(dir, "tokenizer_config.json"))
+        return 0;
+    int rc = config_open(&c, dir, "tokenizer_config.json", e);
+    if (rc == 0 && (!config_flag(&c, "do_lower_case", 1) || !config_flag(&c, "strip_accents", 1) ||
+                    !config_flag(&c, "tokenize_chinese_chars", 1)))
+        rc = err_set(e, "%s: these weights want another tokenizer; this encoder's takes away case "
+                     "and accents", c.path);
     config_close(&c);
     return rc;
 }
@@ -49,14 +88,7 @@ static int check_sentence_config(struct minilm *m, const char *dir, struct err *
                             m->positions < MAX_TOKENS ? m->positions : MAX_TOKENS, e);
         config_close(&c);
     }
-    if (rc == 0 && config_exists(dir, "1_Pooling/config.json")) {
-        rc = config_open(&c, dir, "1_Pooling/config.json", e);
-        if (rc == 0 && !config_flag(&c, "pooling_mode_mean_tokens", 1))
-            rc = err_set(e, "%s: this encoder averages the tokens; these weights want another "
-                         "pooling", c.path);
-        config_close(&c);
-    }
-    return rc;
+    return rc < 0 || check_pooling(dir, e) < 0 || check_tokenizer(dir, e) < 0 ? -1 : 0;
 }
 
 static float *take(struct minilm *m, const struct safetensors *st, const char *name, int rows,
