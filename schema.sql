@@ -32,7 +32,8 @@ CREATE TABLE source (
     merged    INTEGER NOT NULL,         -- records that were already there (history, repeats)
     repaired  INTEGER NOT NULL,         -- characters replaced by U+FFFD
     note      TEXT,                     -- the column map that was used
-    bad_times INTEGER NOT NULL DEFAULT 0 -- times that were there and could not be read
+    bad_times INTEGER NOT NULL DEFAULT 0, -- times that were there and could not be read
+    quick     INTEGER                   -- a fast digest (XXH3) of the same bytes; NULL: none yet
 ) STRICT;
 
 CREATE TABLE user (
@@ -154,6 +155,20 @@ CREATE TABLE method (
 ) STRICT;
 CREATE UNIQUE INDEX method_current ON method (task) WHERE current = 1;
 
+-- A block is a vector that a reducer makes of some inputs: user_summary, business_summary,
+-- captions, user_reviews, business_reviews, photos. NULL is the current method of the
+-- settings; a name is that method's latest, if its rows are complete. So two encoders, or two
+-- writers of summaries, are compared by two blocks and two models.
+CREATE TABLE block (
+    name          TEXT PRIMARY KEY,
+    inputs        TEXT NOT NULL,        -- names of inputs, separated by blanks
+    summaries     TEXT,                 -- 'extractive', ...: who wrote the summaries
+    captions      TEXT,                 -- 'dataset', ...: who wrote the captions
+    text_encoder  TEXT,                 -- 'minilm', 'hash', ...
+    image_encoder TEXT,                 -- 'resnet50', 'descriptor', ...
+    note          TEXT
+) STRICT;
+
 -- A model is a row naming its inputs, an experiment is a row naming a model and a setting:
 -- INSERT one and the next make trains it.
 CREATE TABLE model (
@@ -161,9 +176,14 @@ CREATE TABLE model (
     kind        TEXT NOT NULL CHECK (kind IN ('dlrm', 'logistic', 'means', 'majority')),
     dense       TEXT NOT NULL,          -- names of dense features, separated by blanks
     sparse      INTEGER NOT NULL CHECK (sparse IN (0, 1)), -- categories or not
-    blocks      TEXT NOT NULL,          -- names of reducers, separated by blanks
+    blocks      TEXT NOT NULL,          -- names of blocks, separated by blanks
     interaction TEXT NOT NULL DEFAULT 'dot' CHECK (interaction IN ('dot', 'cat')),
-    note        TEXT
+    note        TEXT,
+    -- How its blocks come to 32 numbers. single: one reducer for all rows, the paper's way;
+    -- folds: a row of fold k by a reducer that has not seen fold k, turned onto the axes of
+    -- the one for all.
+    reduction   TEXT NOT NULL DEFAULT 'single' CHECK (reduction IN ('single', 'folds')),
+    tags        TEXT                    -- whose price tags and categories; NULL: the current
 ) STRICT;
 
 CREATE TABLE experiment (
@@ -176,7 +196,11 @@ CREATE TABLE experiment (
     batch     INTEGER NOT NULL DEFAULT 2048 CHECK (batch > 0),  -- rows
     protocol  TEXT NOT NULL DEFAULT 'crossfit' CHECK (protocol IN ('crossfit', 'paper')),
     asked_by  TEXT NOT NULL DEFAULT 'user',  -- 'quick', 'paper', a file, or 'user'
-    UNIQUE (model, weighting, dropout, seed, lr, batch, protocol)
+    -- fpr: the paper's rule, the lowest validation false positive rate from epoch 300 on;
+    -- loss: the lowest validation loss of any epoch.
+    stopping  TEXT NOT NULL DEFAULT 'fpr' CHECK (stopping IN ('fpr', 'loss')),
+    decay     REAL NOT NULL DEFAULT 0 CHECK (decay >= 0), -- of weights, times lr, a step
+    UNIQUE (model, weighting, dropout, seed, lr, batch, protocol, stopping, decay)
 ) STRICT;
 
 -- ------------------------------------------------------------------------- RECOMPUTABLE
@@ -265,12 +289,13 @@ CREATE TABLE embedding (
     UNIQUE (method_id, content_id)
 ) STRICT;
 
--- Upstream MLPs: weights, and the 32 numbers a review got from them.
+-- Upstream MLPs: weights, and the 32 numbers a review got from them. current: what the
+-- experiments read now; one per name, mode and protocol.
 CREATE TABLE reducer (
     id             INTEGER PRIMARY KEY,
     name           TEXT NOT NULL,       -- 'text', 'image', 'average'
     feature_digest BLOB NOT NULL,       -- of all inputs and labels that it was fitted on
-    mode           TEXT NOT NULL,       -- 'single': one early-stopped reducer for all folds
+    mode           TEXT NOT NULL,       -- model.reduction
     inputs         TEXT NOT NULL,       -- 'user summary 384, business summary 384'
     n_in           INTEGER NOT NULL,    -- floats a row
     n_out          INTEGER NOT NULL,
@@ -279,6 +304,7 @@ CREATE TABLE reducer (
     val_loss       REAL,
     val_auc        REAL,
     current        INTEGER NOT NULL CHECK (current IN (0, 1)),
+    protocol       TEXT NOT NULL DEFAULT 'crossfit' CHECK (protocol IN ('crossfit', 'paper')),
     UNIQUE (name, feature_digest, mode)
 ) STRICT;
 
@@ -346,6 +372,54 @@ CREATE TABLE prediction (
     PRIMARY KEY (run_id, review_id)
 ) STRICT, WITHOUT ROWID;
 
+-- Are predicted probabilities the rates that come true? Bins of equal width over 0..1.
+CREATE TABLE reliability (
+    run_id   INTEGER NOT NULL,
+    split    TEXT NOT NULL CHECK (split IN ('train', 'val', 'test')),
+    bin      INTEGER NOT NULL,          -- 0..14: p in (bin/15, (bin+1)/15]
+    n        INTEGER NOT NULL,          -- rows
+    p        REAL NOT NULL,             -- their mean probability
+    positive REAL NOT NULL,             -- share of positives among them
+    PRIMARY KEY (run_id, split, bin)
+) STRICT, WITHOUT ROWID;
+
+-- Is model a better than model b, on the same rows and seeds? A bootstrap over users; lo and
+-- hi bound the middle 95 % of the difference a - b. question 'cell': mean over the seeds of
+-- one setting; 'best': the one run of each that validation chose.
+CREATE TABLE comparison (
+    id        INTEGER PRIMARY KEY,
+    protocol  TEXT NOT NULL,
+    question  TEXT NOT NULL CHECK (question IN ('cell', 'best')),
+    a         TEXT NOT NULL,            -- model
+    b         TEXT NOT NULL,
+    setting_a TEXT NOT NULL,            -- 'basic, dropout 0.3, lr 0.01, ...'
+    setting_b TEXT NOT NULL,
+    metric    TEXT NOT NULL,            -- as in table metric, on the test rows
+    seeds     INTEGER NOT NULL,         -- pairs of runs
+    rows      INTEGER NOT NULL,
+    users     INTEGER NOT NULL,
+    value_a   REAL,
+    value_b   REAL,
+    diff      REAL,
+    lo        REAL,
+    hi        REAL,
+    sd        REAL,                     -- of the difference over resamples
+    resamples INTEGER NOT NULL,         -- in which it was defined
+    UNIQUE (protocol, question, a, b, setting_a, setting_b, metric)
+) STRICT;
+
+-- What folds cannot hide: how well one who knows the business guesses permuted ratings of the
+-- train rows from the mean rating that each row is shown. 0.5 is nothing.
+CREATE TABLE probe (
+    protocol     TEXT NOT NULL,
+    folds        INTEGER NOT NULL,
+    permutations INTEGER NOT NULL,
+    auc          REAL,                  -- mean over permutations
+    sd           REAL,
+    digest       BLOB NOT NULL,         -- of rows, folds and ratings
+    PRIMARY KEY (protocol)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE recommendation (
     user_id     INTEGER NOT NULL,
     rank        INTEGER NOT NULL,       -- from 1
@@ -404,8 +478,9 @@ CREATE TABLE generation (
 -- (made by db_open from the rows of generation: three a table)
 INSERT INTO generation (tbl, token, clean)
 SELECT value, '0', 1 FROM json_each('["review", "image", "visible", "summary",
-    "price_tag", "category", "caption", "embedding", "reducer", "reduced", "model",
-    "experiment", "run", "metric", "prediction", "llm_answer", "recommendation"]');
+    "price_tag", "category", "caption", "embedding", "reducer", "reduced", "block",
+    "model", "experiment", "run", "metric", "prediction", "comparison", "probe", "llm_answer",
+    "recommendation"]');
 
 -- -------------------------------------------------------------------------------- VIEWS
 -- What is still to do, per stage?

@@ -54,36 +54,74 @@ static void test_open(void)
        e.text);
 }
 
-/* A version 1 file: today's schema without what version 2 added. */
-static void test_migration(void)
+/* Tables and columns as PRAGMA table_info has them, the indices, the triggers: what a migrated
+ * file must share with a new one. */
+static void shape(struct buf *out, const char *path)
+{
+    static const char sql_shape[] =
+        "SELECT group_concat(x, char(10)) FROM (SELECT m.name || '.' || c.name || ' ' || c.type\n"
+        "|| ' ' || c.\"notnull\" || ' ' || coalesce(c.dflt_value, '') || ' ' || c.pk AS x\n"
+        "FROM sqlite_schema m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'\n"
+        "UNION ALL SELECT type || ' ' || name FROM sqlite_schema\n"
+        "WHERE type <> 'table' ORDER BY 1)";
+    struct err e;
+    struct db *db = db_open(path, DB_WRITE | DB_CREATE, &e);
+    if (!db)
+        die("%s", e.text);
+    sqlite3_stmt *q = db_use(db, sql_shape);
+    buf_adds(out, db_step(q) ? db_col_text(q, 0) : "");
+    sqlite3_reset(q);
+    db_close(db);
+}
+
+/* A file as version `from` made it becomes one of today, its rows with it. */
+static void test_migration_from(int from)
 {
     struct err e = {""};
+    struct buf old = {0}, have = {0}, want = {0};
+    char name[64], tail[512];
     const char *path = file("old.db");
-    const char *now = embed_find("schema.sql")->text;
-    char *old = xstrdup(now), *from = strstr(old, ",                     -- the column map"),
-         *views = strstr(old, "CREATE VIEW");
-    ok(from && views, "the column that version 2 added is found");
-    char *to = strstr(from, ") STRICT");
-    memmove(from + 1, to, strlen(to) + 1);
-    *from = '\n';
-    *strstr(old, "-- What is still to do") = 0;
-    raw(path, old);
-    raw(path, "INSERT INTO source VALUES (1, '/x', 'table', 'reviews', 1, 1, 1, zeroblob(32), 5, 0, 0, 0, 'n');"
-              "PRAGMA application_id = 1835889251; PRAGMA user_version = 1");
-    free(old);
+    snprintf(name, sizeof name, "tests/golden/schema/v%d.sql", from);
+    ok(buf_read_file(&old, name, 1 << 20, &e) == 0, "%s", name);
+    snprintf(tail, sizeof tail,
+             "INSERT INTO source VALUES (1, '/x', 'table', 'reviews', 1, 1, 1, zeroblob(32), 5, 0,"
+             " 0, 0, 'n'%s); INSERT INTO model VALUES ('m', 'dlrm', 'user_mean', 0, '', 'dot', '');"
+             "INSERT INTO experiment (id, model, seed, asked_by) VALUES (7, 'm', 3, 'me');"
+             "PRAGMA application_id = 1835889251; PRAGMA user_version = %d",
+             from == 1 ? "" : ", 0", from);
+    buf_adds(&old, tail);
+    raw(path, buf_str(&old));
     ok(!db_open(path, DB_READ, &e), "read-only refuses an older schema: %s", e.text);
     util_verbosity = -1;
     struct db *db = db_open(path, DB_WRITE, &e);
-    ok(db != NULL, "a writing tool migrates it %s", db ? "" : e.text);
+    ok(db != NULL, "a writing tool migrates version %d %s", from, db ? "" : e.text);
     if (!db)
         return;
-    static const char sql_all[] = "SELECT records + bad_times FROM source";
+    static const char sql_all[] = "SELECT records + bad_times FROM source WHERE quick IS NULL";
+    static const char sql_row[] =
+        "SELECT id FROM experiment WHERE asked_by = 'me' AND stopping = 'fpr' AND decay = 0";
     static const char sql_version[] = "PRAGMA user_version";
     static const char sql_views[] = "SELECT count(*) FROM v_leak";
-    ok(db_one_int(db_use(db, sql_all), -1) == 5, "its rows are kept, the new column is 0");
+    ok(db_one_int(db_use(db, sql_all), -1) == 5, "its rows are kept, new columns have defaults");
+    ok(db_one_int(db_use(db, sql_row), -1) == 7, "also those of a table made anew");
     ok(db_one_int(db_use(db, sql_version), 0) == DB_SCHEMA_VERSION, "it has the present version");
     ok(db_one_int(db_use(db, sql_views), -1) == 0, "and the present views");
     db_close(db);
+    char *kept = xstrdup(path);
+    shape(&have, kept);
+    shape(&want, file("new.db"));
+    is(buf_str(&have), buf_str(&want), "tables, columns, indices, triggers of a new file");
+    free(kept);
+    buf_release(&old);
+    buf_release(&have);
+    buf_release(&want);
+}
+
+static void test_migration(void)
+{
+    struct err e = {""};
+    for (int from = 1; from < DB_SCHEMA_VERSION; from++)
+        test_migration_from(from);
     const char *odd = file("odd.db");
     raw(odd, "CREATE TABLE x (y); PRAGMA application_id = 1835889251; PRAGMA user_version = 0");
     ok(!db_open(odd, DB_WRITE, &e) && strstr(e.text, "no way"), "no step from version 0: %s", e.text);

@@ -14,6 +14,7 @@
 #include "nn/blas.h"
 #include "train/dataset.h"
 #include "train/entity.h"
+#include "train/grid.h"
 #include "train/metrics.h"
 #include "train/mlp.h"
 #include <pthread.h>
@@ -270,6 +271,9 @@ static int run(struct db *db, const struct opts *o)
     if (!d)
         die("%s: %s", db_path(db), e.text);
     stage_begin(&s, db, "reduce", o);
+    /* The experiments say which models there are, and those which blocks are wanted. */
+    if (!o->plan && grid_rows(db, &e) < 0)
+        die_usage("%s", e.text);
     if (!o->plan) {
         db_begin(db); /* entity_read writes what it reads, all of it anew */
         db_run(db_use(db, sql_forget_readings));

@@ -5,9 +5,54 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+/* Tables as schema.sql has them. SQLite cannot change a constraint: a table whose UNIQUE grows
+ * is copied. legacy_alter_table: a rename must not look into views that are renewed anyway. */
+static const char to_3[] =
+    "PRAGMA legacy_alter_table = ON;\n"
+    "ALTER TABLE source ADD COLUMN quick INTEGER;\n"
+    "ALTER TABLE model ADD COLUMN reduction TEXT NOT NULL DEFAULT 'single'\n"
+    "    CHECK (reduction IN ('single', 'folds'));\n"
+    "ALTER TABLE model ADD COLUMN tags TEXT;\n"
+    "ALTER TABLE reducer ADD COLUMN protocol TEXT NOT NULL DEFAULT 'crossfit'\n"
+    "    CHECK (protocol IN ('crossfit', 'paper'));\n"
+    "CREATE TABLE block (name TEXT PRIMARY KEY, inputs TEXT NOT NULL, summaries TEXT,\n"
+    "    captions TEXT, text_encoder TEXT, image_encoder TEXT, note TEXT) STRICT;\n"
+    "CREATE TABLE experiment_3 (id INTEGER PRIMARY KEY, model TEXT NOT NULL REFERENCES model,\n"
+    "    weighting TEXT NOT NULL DEFAULT 'basic'\n"
+    "        CHECK (weighting IN ('basic', 'sqrt', 'none')),\n"
+    "    dropout REAL NOT NULL DEFAULT 0.1 CHECK (dropout >= 0 AND dropout < 1),\n"
+    "    seed INTEGER NOT NULL DEFAULT 1, lr REAL NOT NULL DEFAULT 0.01 CHECK (lr > 0),\n"
+    "    batch INTEGER NOT NULL DEFAULT 2048 CHECK (batch > 0),\n"
+    "    protocol TEXT NOT NULL DEFAULT 'crossfit'\n"
+    "        CHECK (protocol IN ('crossfit', 'paper')),\n"
+    "    asked_by TEXT NOT NULL DEFAULT 'user',\n"
+    "    stopping TEXT NOT NULL DEFAULT 'fpr' CHECK (stopping IN ('fpr', 'loss')),\n"
+    "    decay REAL NOT NULL DEFAULT 0 CHECK (decay >= 0),\n"
+    "    UNIQUE (model, weighting, dropout, seed, lr, batch, protocol, stopping, decay)) STRICT;\n"
+    "INSERT INTO experiment_3 SELECT *, 'fpr', 0 FROM experiment;\n"
+    "DROP TABLE experiment;\n"
+    "ALTER TABLE experiment_3 RENAME TO experiment;\n"
+    "CREATE TABLE reliability (run_id INTEGER NOT NULL, split TEXT NOT NULL\n"
+    "    CHECK (split IN ('train', 'val', 'test')), bin INTEGER NOT NULL, n INTEGER NOT NULL,\n"
+    "    p REAL NOT NULL, positive REAL NOT NULL, PRIMARY KEY (run_id, split, bin))\n"
+    "    STRICT, WITHOUT ROWID;\n"
+    "CREATE TABLE comparison (id INTEGER PRIMARY KEY, protocol TEXT NOT NULL,\n"
+    "    question TEXT NOT NULL CHECK (question IN ('cell', 'best')), a TEXT NOT NULL,\n"
+    "    b TEXT NOT NULL, setting_a TEXT NOT NULL, setting_b TEXT NOT NULL,\n"
+    "    metric TEXT NOT NULL, seeds INTEGER NOT NULL, rows INTEGER NOT NULL,\n"
+    "    users INTEGER NOT NULL, value_a REAL, value_b REAL, diff REAL, lo REAL, hi REAL,\n"
+    "    sd REAL, resamples INTEGER NOT NULL,\n"
+    "    UNIQUE (protocol, question, a, b, setting_a, setting_b, metric)) STRICT;\n"
+    "CREATE TABLE probe (protocol TEXT NOT NULL, folds INTEGER NOT NULL,\n"
+    "    permutations INTEGER NOT NULL, auc REAL, sd REAL, digest BLOB NOT NULL,\n"
+    "    PRIMARY KEY (protocol)) STRICT, WITHOUT ROWID;\n"
+    "INSERT INTO generation VALUES ('block', '0', 1), ('comparison', '0', 1), ('probe', '0', 1);\n"
+    "PRAGMA legacy_alter_table = OFF";
+
 /* step[i] leads from version i + 1 to i + 2. Views are renewed by db_open afterwards. */
 static const char *const step[] = {
     "ALTER TABLE source ADD COLUMN bad_times INTEGER NOT NULL DEFAULT 0",
+    to_3,
 };
 
 int migrate(struct db *db, int from, struct err *e)
@@ -19,6 +64,7 @@ int migrate(struct db *db, int from, struct err *e)
     db_begin(db);
     for (int v = from; v < DB_SCHEMA_VERSION; v++)
         db_exec(db, step[v - 1]);
+    db_triggers_on(db, ""); /* a table that was made anew has lost them */
     char *pragma = xasprintf("PRAGMA user_version = %d", DB_SCHEMA_VERSION);
     db_exec(db, pragma);
     free(pragma);

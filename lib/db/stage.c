@@ -21,13 +21,14 @@ const struct stage_def stage_defs[] = {
     {"caption", 1, "image", "caption", "CAPTION", "ingest"},
     {"embed", 1, "review summary caption image", "embedding",
      "TEXT_ENCODER IMAGE_ENCODER PRECISION MODELS TEXT_MODEL IMAGE_MODEL", "summarize caption"},
-    {"reduce", 1, "review visible summary caption image embedding", "reducer reduced",
-     "PROTOCOL", "embed"},
-    {"train", 1, "review visible price_tag category reducer reduced model experiment",
-     "run metric prediction model experiment", "PROTOCOL EXPERIMENT SEEDS", "reduce"},
+    {"reduce", 1, "review visible summary caption image embedding block model experiment",
+     "reducer reduced block model experiment", "PROTOCOL EXPERIMENT SEEDS", "embed"},
+    {"train", 1, "review visible price_tag category reducer reduced block model experiment",
+     "run metric prediction comparison probe block model experiment",
+     "PROTOCOL EXPERIMENT SEEDS", "reduce"},
     {"report", 1,
      "review image visible summary price_tag category caption embedding reducer model "
-     "experiment run metric prediction", "", "PROTOCOL", "train"},
+     "experiment run metric prediction comparison probe", "", "PROTOCOL", "train"},
     {NULL, 0, NULL, NULL, NULL, NULL}};
 
 const struct stage_def *stage_find(const char *name)
