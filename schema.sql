@@ -179,10 +179,11 @@ CREATE TABLE model (
     blocks      TEXT NOT NULL,          -- names of blocks, separated by blanks
     interaction TEXT NOT NULL DEFAULT 'dot' CHECK (interaction IN ('dot', 'cat')),
     note        TEXT,
-    -- How its blocks come to 32 numbers. single: one reducer for all rows, the paper's way;
-    -- folds: a row of fold k by a reducer that has not seen fold k, turned onto the axes of
-    -- the one for all.
-    reduction   TEXT NOT NULL DEFAULT 'single' CHECK (reduction IN ('single', 'folds')),
+    -- How its blocks come to 32 numbers. single: one reducer for all rows, the paper's way and
+    -- always that of the paper's protocol; folds: a row of fold k by a reducer that has not
+    -- seen fold k, turned onto the axes of the one for all; auto: single for a DLRM that stops
+    -- as the paper's does, folds for others.
+    reduction   TEXT NOT NULL DEFAULT 'auto' CHECK (reduction IN ('auto', 'single', 'folds')),
     tags        TEXT                    -- whose price tags and categories; NULL: the current
 ) STRICT;
 
@@ -295,7 +296,7 @@ CREATE TABLE reducer (
     id             INTEGER PRIMARY KEY,
     name           TEXT NOT NULL,       -- 'text', 'image', 'average'
     feature_digest BLOB NOT NULL,       -- of all inputs and labels that it was fitted on
-    mode           TEXT NOT NULL,       -- model.reduction
+    mode           TEXT NOT NULL,       -- 'single', 'folds': see model.reduction
     inputs         TEXT NOT NULL,       -- 'user summary 384, business summary 384'
     n_in           INTEGER NOT NULL,    -- floats a row
     n_out          INTEGER NOT NULL,
@@ -305,6 +306,8 @@ CREATE TABLE reducer (
     val_auc        REAL,
     current        INTEGER NOT NULL CHECK (current IN (0, 1)),
     protocol       TEXT NOT NULL DEFAULT 'crossfit' CHECK (protocol IN ('crossfit', 'paper')),
+    choice_loss    REAL,                -- log loss on validation rows of a logistic regression
+                                        -- on the 32 numbers, fitted on the train rows
     UNIQUE (name, feature_digest, mode)
 ) STRICT;
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* mm-reduce: fits the upstream MLPs on the train rows and gives every labelled review its 32
- * numbers. One early-stopped reducer a block serves all folds (mode "single"): the rows of a
- * fold are described by the other folds' texts, so one network sees them all on one set of
- * axes. */
+/* mm-reduce: fits the upstream MLPs that the experiments' models ask for, and gives every
+ * labelled review its 32 numbers: one set per block, mode and protocol. */
 #include "base/buf.h"
 #include "base/opts.h"
 #include "base/sha256.h"
@@ -14,292 +12,339 @@
 #include "nn/blas.h"
 #include "train/dataset.h"
 #include "train/entity.h"
+#include "train/features.h"
 #include "train/grid.h"
-#include "train/metrics.h"
-#include "train/mlp.h"
-#include <pthread.h>
+#include "train/reduce.h"
 #include <stdlib.h>
 #include <string.h>
-
-#define REDUCE_VERSION 1
-#define SEED 1
 
 static const struct opts_about about = {
     "mm-reduce", "[options]", "Fits the upstream MLPs and reduces every review to 32 numbers."};
 
-struct block {
-    const char *name;
-    enum entity_what input[4];
-    int n_inputs;
-};
-
-/* The paper's: 768 -> 32 from two summaries, 384 -> 32 from captions; for the baseline the
- * averaged reviews and the photos. */
-static const struct block block_table[] = {
-    {"text", {ENTITY_USER_SUMMARY, ENTITY_BUSINESS_SUMMARY}, 2},
-    {"image", {ENTITY_CAPTIONS}, 1},
-    {"average", {ENTITY_USER_TEXTS, ENTITY_BUSINESS_TEXTS, ENTITY_PHOTOS}, 3}};
-
-enum { BLOCKS = ARRAY_LEN(block_table) };
-
-struct fit {
-    const struct block *b;
-    const struct dataset *d;
-    struct entity_matrix m[4];
-    struct samples_block part[4];
-    int *row[4];              /* [d->n] into m[k] */
+/* One block in one mode, for the rows of one protocol. */
+struct task {
+    char name[64];
+    enum reduce_mode mode;
+    struct block b;
+    struct entity_matrix m[BLOCK_INPUTS];
+    struct samples_block part[BLOCK_INPUTS];
     struct samples samples;
+    struct buf inputs;                  /* "user_summary 384, business_summary 384" */
     unsigned char digest[SHA256_BYTES]; /* of all that the fit reads */
-    struct buf inputs;        /* "user summary 384, business summary 384" */
-    int n_in, any, known_already;
-    /* result */
-    struct buf weights;
-    float *features;          /* [d->n, 32] */
-    struct trainer_result result;
-    double val_auc;
-    int failed;
-    struct err err;
+    int n_in, any, done_already;
+    struct reduce_fit fit;
+    struct err err; /* why it cannot be done */
 };
+
+struct work {
+    struct stage *s;
+    struct db *db;
+    const struct dataset *d;
+    char *dir;
+    struct task *task; /* [n] */
+    int n;
+};
+
+/* ---- what is asked for ---- */
+
+static void add_task(struct work *w, const char *name, enum reduce_mode mode)
+{
+    for (int i = 0; i < w->n; i++)
+        if (strcmp(w->task[i].name, name) == 0 && w->task[i].mode == mode)
+            return;
+    w->task = xrealloc(w->task, (size_t)w->n + 1, sizeof *w->task);
+    w->task[w->n] = (struct task){.mode = mode};
+    snprintf(w->task[w->n++].name, sizeof w->task->name, "%s", name);
+}
+
+/* The blocks of all models that have an experiment under the protocol. */
+static void list_tasks(struct work *w)
+{
+    static const char sql_models[] =
+        "SELECT DISTINCT m.blocks, m.reduction, m.kind, x.stopping FROM model m\n"
+        "JOIN experiment x ON x.model = m.name WHERE x.protocol = :protocol\n"
+        "AND m.kind IN ('dlrm', 'logistic') ORDER BY 1, 2, 3, 4";
+    sqlite3_stmt *q = db_use(w->db, sql_models);
+    db_text(q, ":protocol", dataset_protocol_name[w->d->protocol]);
+    while (db_step(q)) {
+        char *copy = xstrdup(db_col_text(q, 0)), *save = NULL;
+        enum reduce_mode mode = reduce_mode_for(w->d->protocol, db_col_text(q, 1),
+                                                db_col_text(q, 2), db_col_text(q, 3));
+        for (char *b = strtok_r(copy, " ", &save); b; b = strtok_r(NULL, " ", &save))
+            add_task(w, b, mode);
+        free(copy);
+    }
+}
 
 /* ---- what goes in ---- */
 
-static int gather(struct fit *f, struct db *db, int record, struct err *e)
+static int gather(struct work *w, struct task *t, struct err *e)
 {
-    const struct dataset *d = f->d;
-    for (int k = 0; k < f->b->n_inputs; k++) {
-        const struct entity_input *in = &entity_inputs[f->b->input[k]];
-        if (entity_read(&f->m[k], d, db, in, record, e) < 0)
+    const struct dataset *d = w->d;
+    if (block_read(&t->b, w->db, t->name, e) < 0)
+        return -1;
+    for (int k = 0; k < t->b.n_inputs; k++) {
+        const struct entity_input *in = &entity_inputs[t->b.input[k]];
+        struct entity_job job = {.d = d, .db = w->db, .in = in, .who = &t->b.who, .dir = w->dir,
+                                 .record = !w->s->opts->plan};
+        if (entity_read(&t->m[k], &job, e) < 0)
             return -1;
-        f->row[k] = xcalloc((size_t)d->n, sizeof *f->row[k]);
-        for (int i = 0; i < d->n; i++) {
-            int v = d->view[in->side][i];
-            f->row[k][i] = v < 0 ? -1 : f->m[k].row[v];
-            f->any |= f->row[k][i] >= 0;
-        }
-        f->part[k] = (struct samples_block){.rows = f->m[k].rows, .n_rows = f->m[k].n_rows,
-                                            .dim = f->m[k].dim, .row = f->row[k]};
-        f->n_in += f->m[k].dim;
-        buf_addf(&f->inputs, "%s%s %d", k ? ", " : "", in->name, f->m[k].dim);
+        for (int i = 0; i < d->n; i++)
+            t->any |= t->m[k].of[i] >= 0;
+        t->part[k] = (struct samples_block){.rows = t->m[k].rows, .n_rows = t->m[k].n_rows,
+                                            .dim = t->m[k].dim, .row = t->m[k].of};
+        t->n_in += t->m[k].dim;
+        buf_addf(&t->inputs, "%s%s %d", k ? ", " : "", in->name, t->m[k].dim);
     }
-    f->samples = (struct samples){.n = d->n, .label = d->label, .n_blocks = f->b->n_inputs,
-                                  .blocks = f->part};
+    t->samples = (struct samples){.n = d->n, .label = d->label, .n_blocks = t->b.n_inputs,
+                                  .blocks = t->part};
     return 0;
 }
 
-static void digest(struct fit *f)
+/* An input whose encoder has no dimension yet gives nothing: it takes no part. */
+static void drop_empty(struct task *t)
+{
+    int n = 0;
+    for (int k = 0; k < t->b.n_inputs; k++)
+        if (t->part[k].dim > 0)
+            t->part[n++] = t->part[k];
+    t->samples.n_blocks = n;
+}
+
+static void digest(struct task *t, const struct dataset *d)
 {
     struct sha256 *h = sha256_new();
-    char head[128];
-    int n = snprintf(head, sizeof head, "%s %d %d %d", f->b->name, REDUCE_VERSION, SEED, f->d->n);
+    char head[160];
+    int n = snprintf(head, sizeof head, "%s %s %d %d %d", t->name, reduce_mode_name[t->mode],
+                     REDUCE_VERSION, REDUCE_SEED, d->n);
     sha256_add_field(h, head, (size_t)n);
-    sha256_add_field(h, f->inputs.data, f->inputs.len);
-    sha256_add_field(h, f->d->label, (size_t)f->d->n);
-    sha256_add_field(h, f->d->split, (size_t)f->d->n);
-    for (int k = 0; k < f->b->n_inputs; k++) {
-        sha256_add_field(h, f->row[k], (size_t)f->d->n * sizeof **f->row);
-        sha256_add_field(h, f->m[k].rows,
-                         (size_t)f->m[k].n_rows * (size_t)f->m[k].dim * sizeof(float));
+    sha256_add_field(h, t->inputs.data, t->inputs.len);
+    sha256_add_field(h, d->label, (size_t)d->n);
+    sha256_add_field(h, d->split, (size_t)d->n);
+    if (t->mode == REDUCE_FOLDS)
+        sha256_add_field(h, d->fold, (size_t)d->n * sizeof *d->fold);
+    for (int k = 0; k < t->b.n_inputs; k++) {
+        sha256_add_field(h, t->m[k].of, (size_t)d->n * sizeof *t->m[k].of);
+        sha256_add_field(h, t->m[k].rows,
+                         (size_t)t->m[k].n_rows * (size_t)t->m[k].dim * sizeof(float));
     }
-    sha256_end(f->digest, h);
+    sha256_end(t->digest, h);
     sha256_free(h);
 }
 
-static int complete(struct fit *f, struct db *db)
+static int complete(const struct work *w, const struct task *t)
 {
     static const char sql_done[] =
         "SELECT count(*) FROM reduced x JOIN reducer r ON r.id = x.reducer_id\n"
-        "WHERE r.name = :name AND r.feature_digest = :digest AND r.mode = 'single'\n"
-        "AND r.current = 1";
-    sqlite3_stmt *q = db_use(db, sql_done);
-    db_text(q, ":name", f->b->name);
-    db_blob(q, ":digest", f->digest, sizeof f->digest);
-    return db_one_int(q, 0) == f->d->n;
-}
-
-/* ---- the fit, on its own thread ---- */
-
-static int train(struct fit *f, struct mlp *m, struct err *e)
-{
-    struct trainer_options o = {TRAINER_MLP, .seed = SEED, .weighting = TRAINER_NONE};
-    o.batch = 256; /* small: a few epochs are all that early stopping leaves */
-    struct trainer_model table = mlp_model(m);
-    struct trainer *t = trainer_new(&table, f->d->ids[DATASET_TRAIN], f->d->n_ids[DATASET_TRAIN],
-                                    f->d->ids[DATASET_VAL], f->d->n_ids[DATASET_VAL], &o, e);
-    if (!t)
-        return -1;
-    struct trainer_epoch rec;
-    int more;
-    while ((more = trainer_epoch(t, &rec, e)) > 0 && !stage_interrupted())
-        ;
-    trainer_result(t, &f->result);
-    f->val_auc = f->result.best.val_auc;
-    trainer_free(t);
-    return more < 0 ? -1 : 0;
-}
-
-static void *fit_thread(void *arg)
-{
-    struct fit *f = arg;
-    struct mlp_config c = {MLP_DEFAULTS, .in = f->n_in, .dropout = 0.3f};
-    struct mlp *m = mlp_new(&c, SEED, &f->err);
-    f->failed = !m || samples_check(&f->samples, &f->err) < 0 ||
-                mlp_bind(m, &f->samples, &f->err) < 0 || train(f, m, &f->err) < 0;
-    if (!f->failed) {
-        int *all = xcalloc((size_t)f->d->n, sizeof *all);
-        for (int i = 0; i < f->d->n; i++)
-            all[i] = i;
-        f->features = xcalloc((size_t)f->d->n * (size_t)c.features, sizeof *f->features);
-        mlp_features(m, f->features, all, f->d->n);
-        free(all);
-        mlp_save(m, &f->weights);
-    }
-    mlp_free(m);
-    return NULL;
+        "WHERE r.name = :name AND r.feature_digest = :digest AND r.mode = :mode\n"
+        "AND r.protocol = :protocol AND r.current = 1";
+    sqlite3_stmt *q = db_use(w->db, sql_done);
+    db_text(q, ":name", t->name);
+    db_blob(q, ":digest", t->digest, sizeof t->digest);
+    db_text(q, ":mode", reduce_mode_name[t->mode]);
+    db_text(q, ":protocol", dataset_protocol_name[w->d->protocol]);
+    return db_one_int(q, 0) == w->d->n;
 }
 
 /* ---- what comes out ---- */
 
-static int64_t put_reducer(struct fit *f, struct db *db)
+static void bind_who(sqlite3_stmt *q, const struct work *w, const struct task *t)
 {
-    static const char sql_demote[] =
-        "UPDATE reducer SET current = 0 WHERE name = :name AND current = 1";
+    db_text(q, ":name", t->name);
+    db_text(q, ":mode", reduce_mode_name[t->mode]);
+    db_text(q, ":protocol", dataset_protocol_name[w->d->protocol]);
+}
+
+/* Rows of an earlier reducer can be made again from its weights: they go. */
+static void forget(const struct work *w, const struct task *t)
+{
     static const char sql_forget[] =
-        "DELETE FROM reduced WHERE reducer_id IN (SELECT id FROM reducer WHERE name = :name)";
+        "DELETE FROM reduced WHERE reducer_id IN (SELECT id FROM reducer\n"
+        "WHERE name = :name AND mode = :mode AND protocol = :protocol)";
+    static const char sql_demote[] =
+        "UPDATE reducer SET current = 0 WHERE name = :name AND mode = :mode\n"
+        "AND protocol = :protocol AND current = 1";
+    sqlite3_stmt *q = db_use(w->db, sql_forget);
+    bind_who(q, w, t);
+    db_run(q);
+    q = db_use(w->db, sql_demote);
+    bind_who(q, w, t);
+    db_run(q);
+}
+
+static int64_t put_reducer(const struct work *w, struct task *t)
+{
     static const char sql_put[] =
         "INSERT INTO reducer (name, feature_digest, mode, inputs, n_in, n_out, weights, epochs,\n"
-        "val_loss, val_auc, current) VALUES (:name, :digest, 'single', :inputs, :n_in, 32,\n"
-        ":weights, :epochs, :loss, :auc, 1) ON CONFLICT (name, feature_digest, mode)\n"
-        "DO UPDATE SET current = 1 RETURNING id";
-    sqlite3_stmt *q = db_use(db, sql_demote);
-    db_text(q, ":name", f->b->name);
-    db_run(q);
-    q = db_use(db, sql_forget); /* rows of older reducers can be made again from their weights */
-    db_text(q, ":name", f->b->name);
-    db_run(q);
-    q = db_use(db, sql_put);
-    db_text(q, ":name", f->b->name);
-    db_blob(q, ":digest", f->digest, sizeof f->digest);
-    db_text(q, ":inputs", buf_str(&f->inputs));
-    db_int(q, ":n_in", f->n_in);
-    db_blob(q, ":weights", f->weights.data ? f->weights.data : "", f->weights.len);
-    db_int(q, ":epochs", f->result.best.epoch);
-    db_real(q, ":loss", f->any ? f->result.best.val_loss : 0.0 / 0.0);
-    db_real(q, ":auc", f->any ? f->val_auc : 0.0 / 0.0);
+        "val_loss, val_auc, current, protocol, choice_loss) VALUES (:name, :digest, :mode, :inputs, :n_in,\n"
+        ":n_out, :weights, :epochs, :loss, :auc, 1, :protocol, :choice)\n"
+        "ON CONFLICT (name, feature_digest, mode) DO UPDATE SET current = 1,\n"
+        "protocol = excluded.protocol, choice_loss = excluded.choice_loss RETURNING id";
+    const struct trainer_epoch *best = &t->fit.result.best;
+    sqlite3_stmt *q = db_use(w->db, sql_put);
+    bind_who(q, w, t);
+    db_blob(q, ":digest", t->digest, sizeof t->digest);
+    db_text(q, ":inputs", buf_str(&t->inputs));
+    db_int(q, ":n_in", t->n_in);
+    db_int(q, ":n_out", BLOCK_DIM);
+    db_blob(q, ":weights", t->fit.weights.data ? t->fit.weights.data : "", t->fit.weights.len);
+    db_int(q, ":epochs", best->epoch);
+    db_real(q, ":loss", t->any ? best->val_loss : 0.0 / 0.0);
+    db_real(q, ":auc", t->any ? best->val_auc : 0.0 / 0.0);
+    db_real(q, ":choice", t->any ? t->fit.choice_loss : 0.0 / 0.0);
     return db_one_int(q, 0);
 }
 
-static int known(const struct fit *f, int i)
+static int known(const struct task *t, int i)
 {
-    for (int k = 0; k < f->b->n_inputs; k++)
-        if (f->row[k][i] >= 0)
+    for (int k = 0; k < t->b.n_inputs; k++)
+        if (t->m[k].of[i] >= 0)
             return 1;
     return 0;
 }
 
 /* All of one block in one transaction: reduced rows are there for every review or for none. */
-static void store(struct fit *f, struct stage *s)
+static void store(struct work *w, struct task *t)
 {
     static const char sql_put[] =
         "INSERT INTO reduced (reducer_id, review_id, known, vec)\n"
         "VALUES (:reducer, :review, :known, :vec)";
-    static const float zero[32];
-    db_begin(s->db);
-    int64_t id = put_reducer(f, s->db);
-    for (int i = 0; i < f->d->n; i++) {
-        int k = known(f, i);
-        sqlite3_stmt *q = db_use(s->db, sql_put);
+    static const float zero[BLOCK_DIM];
+    db_begin(w->db);
+    forget(w, t);
+    int64_t id = put_reducer(w, t);
+    for (int i = 0; i < w->d->n; i++) {
+        int k = known(t, i);
+        sqlite3_stmt *q = db_use(w->db, sql_put);
         db_int(q, ":reducer", id);
-        db_int(q, ":review", f->d->review[i]);
+        db_int(q, ":review", w->d->review[i]);
         db_int(q, ":known", k);
-        vec_bind(q, ":vec", k ? f->features + (size_t)i * 32 : zero, 32);
+        vec_bind(q, ":vec", k ? t->fit.features + (size_t)i * BLOCK_DIM : zero, BLOCK_DIM);
         db_run(q);
     }
-    db_commit(s->db);
-    s->done += f->d->n;
-    info("%s: %s -> 32, %s", f->b->name, buf_str(&f->inputs),
-         f->any ? "fitted" : "nothing to see in any row: zero vectors");
+    stage_unfail(w->s, t->name);
+    db_commit(w->db);
+    w->s->done += w->d->n;
+    info("%s (%s, %s): %s -> %d, %s", t->name, reduce_mode_name[t->mode],
+         dataset_protocol_name[w->d->protocol], buf_str(&t->inputs), BLOCK_DIM,
+         t->any ? "fitted" : "nothing to see in any row: zero vectors");
 }
 
-static void release(struct fit *f)
+static void fail(struct work *w, struct task *t, const char *why)
 {
-    for (int k = 0; k < f->b->n_inputs; k++) {
-        entity_release(&f->m[k]);
-        free(f->row[k]);
-    }
-    buf_release(&f->inputs);
-    buf_release(&f->weights);
-    free(f->features);
+    db_begin(w->db);
+    forget(w, t);
+    stage_fail(w->s, t->name, why, 1);
+    db_commit(w->db);
+    warn("%s", why);
 }
 
-static void fit_all(struct fit *f, struct stage *s)
+/* ---- one protocol ---- */
+
+static void fit_all(struct work *w)
 {
-    pthread_t thread[BLOCKS];
-    int started[BLOCKS] = {0};
-    for (int i = 0; i < BLOCKS; i++) {
-        started[i] = !f[i].known_already && f[i].any;
-        if (started[i] && pthread_create(&thread[i], NULL, fit_thread, &f[i]) != 0)
-            die("cannot start a thread");
-        if (started[i] && s->opts->threads == 1)
-            pthread_join(thread[i], NULL);
+    struct reduce_fit *fit = xcalloc((size_t)w->n, sizeof *fit);
+    int n = 0;
+    for (int i = 0; i < w->n; i++) {
+        struct task *t = &w->task[i];
+        if (!t->done_already && !t->err.text[0] && t->any) {
+            drop_empty(t);
+            fit[n++] = (struct reduce_fit){.d = w->d, .samples = &t->samples, .mode = t->mode,
+                                           .dir = w->dir};
+        }
     }
-    for (int i = 0; i < BLOCKS; i++) {
-        if (started[i] && s->opts->threads > 1)
-            pthread_join(thread[i], NULL);
-        if (f[i].known_already || stage_interrupted())
+    reduce_run(fit, n, (int)w->s->opts->threads, stage_interrupted);
+    n = 0;
+    for (int i = 0; i < w->n; i++) {
+        struct task *t = &w->task[i];
+        if (!t->done_already && !t->err.text[0] && t->any)
+            t->fit = fit[n++];
+        if (stage_interrupted() || t->done_already)
             continue;
-        if (f[i].failed) {
-            db_begin(s->db);
-            stage_fail(s, f[i].b->name, f[i].err.text, 0);
-            db_commit(s->db);
-        } else
-            store(&f[i], s);
+        if (t->err.text[0] || t->fit.failed)
+            fail(w, t, t->err.text[0] ? t->err.text : t->fit.err.text);
+        else
+            store(w, t);
+    }
+    free(fit);
+}
+
+static void gather_all(struct work *w)
+{
+    for (int i = 0; i < w->n && !stage_interrupted(); i++) {
+        struct task *t = &w->task[i];
+        struct err e = {{0}};
+        if (gather(w, t, &e) < 0) {
+            err_set(&t->err, "%s", e.text);
+            continue;
+        }
+        digest(t, w->d);
+        t->done_already = complete(w, t);
     }
 }
 
-static const char sql_forget_readings[] = "DELETE FROM reading WHERE what <> 'summary'";
+static void release(struct work *w)
+{
+    for (int i = 0; i < w->n; i++) {
+        for (int k = 0; k < BLOCK_INPUTS; k++)
+            entity_release(&w->task[i].m[k]);
+        buf_release(&w->task[i].inputs);
+        reduce_release(&w->task[i].fit);
+    }
+    free(w->task);
+    free(w->dir);
+}
+
+static void run_protocol(struct stage *s, enum dataset_protocol protocol)
+{
+    struct err e;
+    struct dataset *d = dataset_new(s->db, protocol, &e);
+    if (!d)
+        die("%s: %s", db_path(s->db), e.text);
+    struct work w = {.s = s, .db = s->db, .d = d, .dir = features_dir(s->db)};
+    list_tasks(&w);
+    if (!s->opts->plan)
+        db_begin(s->db); /* what entity_read writes to table reading */
+    gather_all(&w);
+    if (s->opts->plan)
+        for (int i = 0; i < w.n; i++)
+            stage_plan(s, w.task[i].name, w.task[i].done_already ? 0 : d->n,
+                       "its inputs changed");
+    else if (stage_interrupted())
+        db_rollback(s->db);
+    else {
+        db_commit(s->db);
+        fit_all(&w);
+    }
+    release(&w);
+    dataset_free(d);
+}
+
+static int asked(struct db *db, enum dataset_protocol protocol)
+{
+    static const char sql_asked[] =
+        "SELECT EXISTS (SELECT 1 FROM experiment WHERE protocol = :protocol)";
+    sqlite3_stmt *q = db_use(db, sql_asked);
+    db_text(q, ":protocol", dataset_protocol_name[protocol]);
+    return (int)db_one_int(q, 0);
+}
 
 static int run(struct db *db, const struct opts *o)
 {
+    static const char sql_forget_readings[] = "DELETE FROM reading WHERE what <> 'summary'";
     struct stage s;
     struct err e;
-    struct fit f[BLOCKS] = {{0}};
-    char *protocol = setting_value(db, "PROTOCOL");
-    if (strcmp(protocol, "crossfit") != 0)
-        die_usage("PROTOCOL=%s: this build has crossfit only", protocol);
-    free(protocol);
-    struct dataset *d = dataset_new(db, &e);
-    if (!d)
-        die("%s: %s", db_path(db), e.text);
     stage_begin(&s, db, "reduce", o);
+    if (o->plan && stage_fresh(db, stage_find("reduce"), NULL))
+        return stage_end(&s);
     /* The experiments say which models there are, and those which blocks are wanted. */
     if (!o->plan && grid_rows(db, &e) < 0)
         die_usage("%s", e.text);
-    if (!o->plan) {
-        db_begin(db); /* entity_read writes what it reads, all of it anew */
-        db_run(db_use(db, sql_forget_readings));
-    }
-    for (int i = 0; i < BLOCKS; i++) {
-        f[i].b = &block_table[i];
-        f[i].d = d;
-        if (gather(&f[i], db, !o->plan, &e) < 0 && !stage_interrupted())
-            die("%s", e.text);
-        if (stage_interrupted())
-            break;
-        digest(&f[i]);
-        f[i].known_already = complete(&f[i], db);
-    }
-    if (o->plan)
-        for (int i = 0; i < BLOCKS; i++)
-            stage_plan(&s, f[i].b->name, f[i].known_already ? 0 : d->n, "its inputs changed");
-    else if (stage_interrupted())
-        db_rollback(db);
-    else {
-        db_commit(db);
-        fit_all(f, &s);
-    }
-    for (int i = 0; i < BLOCKS; i++)
-        release(&f[i]);
-    dataset_free(d);
+    if (!o->plan)
+        db_run(db_use(db, sql_forget_readings)); /* all of it is read anew */
+    for (int p = 0; p < DATASET_PROTOCOLS && !stage_interrupted(); p++)
+        if (asked(db, (enum dataset_protocol)p))
+            run_protocol(&s, (enum dataset_protocol)p);
     return stage_end(&s);
 }
 

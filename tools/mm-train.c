@@ -4,14 +4,16 @@
 #include "base/buf.h"
 #include "base/opts.h"
 #include "base/progress.h"
-#include "base/sha256.h"
 #include "base/util.h"
 #include "db/db.h"
 #include "db/setting.h"
 #include "db/stage.h"
 #include "nn/blas.h"
+#include "train/experiment.h"
 #include "train/grid.h"
-#include "train/run.h"
+#include "train/merge.h"
+#include "train/probe.h"
+#include "train/results.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -19,141 +21,6 @@
 
 static const struct opts_about about = {
     "mm-train", "[options]", "Trains every experiment that has no result on the present data."};
-
-/* ---- what to train ---- */
-
-struct experiment {
-    int64_t id;
-    char model[64], weighting[16];
-    double dropout, lr;
-    int64_t seed, batch;
-    const struct features *f; /* NULL: not testable, reason says why */
-    char reason[512];
-    unsigned char identity[SHA256_BYTES];
-    int have;                 /* a result with this identity exists */
-    struct buf resume;        /* a checkpoint */
-};
-
-struct plan {
-    struct experiment *x; /* [n] */
-    int n, n_pending;
-    struct features *f;   /* [n_f] one per distinct model */
-    struct err *f_err;
-    int n_f;
-};
-
-static void read_experiments(struct plan *p, struct db *db)
-{
-    static const char sql_all[] =
-        "SELECT id, model, weighting, dropout, seed, lr, batch FROM experiment\n"
-        "WHERE protocol = 'crossfit' ORDER BY model, weighting, dropout, seed, id";
-    sqlite3_stmt *q = db_use(db, sql_all);
-    while (db_step(q)) {
-        p->x = xrealloc(p->x, (size_t)p->n + 1, sizeof *p->x);
-        struct experiment *x = &p->x[p->n++];
-        *x = (struct experiment){.id = sqlite3_column_int64(q, 0),
-                                 .dropout = sqlite3_column_double(q, 3),
-                                 .seed = sqlite3_column_int64(q, 4),
-                                 .lr = sqlite3_column_double(q, 5),
-                                 .batch = sqlite3_column_int64(q, 6)};
-        snprintf(x->model, sizeof x->model, "%s", db_col_text(q, 1));
-        snprintf(x->weighting, sizeof x->weighting, "%s", db_col_text(q, 2));
-    }
-}
-
-static void read_features(struct plan *p, const struct dataset *d, struct db *db)
-{
-    p->f = xcalloc((size_t)p->n, sizeof *p->f);
-    p->f_err = xcalloc((size_t)p->n, sizeof *p->f_err);
-    for (int i = 0; i < p->n; i++) {
-        struct experiment *x = &p->x[i];
-        int k = p->n_f - 1; /* experiments are sorted by model */
-        if (k < 0 || strcmp(p->f[k].model, x->model) != 0) {
-            k = p->n_f++;
-            if (features_read(&p->f[k], d, db, x->model, &p->f_err[k]) < 0 && !p->f_err[k].text[0])
-                err_set(&p->f_err[k], "features cannot be read");
-        }
-        if (p->f_err[k].text[0])
-            snprintf(x->reason, sizeof x->reason, "%s", p->f_err[k].text);
-        else
-            x->f = &p->f[k];
-    }
-}
-
-static void identify(struct experiment *x)
-{
-    struct sha256 *h = sha256_new();
-    char row[256];
-    int n = snprintf(row, sizeof row, "%d %s %s %.17g %lld %.17g %lld", RUN_VERSION, x->model,
-                     x->weighting, x->dropout, (long long)x->seed, x->lr, (long long)x->batch);
-    sha256_add_field(h, row, (size_t)n);
-    if (x->f)
-        sha256_add_field(h, x->f->digest, sizeof x->f->digest);
-    else
-        sha256_add_field(h, x->reason, strlen(x->reason));
-    sha256_end(x->identity, h);
-    sha256_free(h);
-}
-
-static void look_up(struct experiment *x, struct db *db)
-{
-    static const char sql_have[] = "SELECT 1 FROM run WHERE identity = :identity";
-    static const char sql_checkpoint[] = "SELECT state FROM checkpoint WHERE identity = :identity";
-    sqlite3_stmt *q = db_use(db, sql_have);
-    db_blob(q, ":identity", x->identity, sizeof x->identity);
-    x->have = (int)db_one_int(q, 0);
-    q = db_use(db, sql_checkpoint);
-    db_blob(q, ":identity", x->identity, sizeof x->identity);
-    if (db_step(q))
-        buf_add(&x->resume, sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0));
-    sqlite3_reset(q);
-}
-
-static void make_plan(struct plan *p, const struct dataset *d, struct db *db)
-{
-    read_experiments(p, db);
-    read_features(p, d, db);
-    for (int i = 0; i < p->n; i++) {
-        identify(&p->x[i]);
-        look_up(&p->x[i], db);
-        p->n_pending += !p->x[i].have;
-    }
-}
-
-static void release_plan(struct plan *p)
-{
-    for (int i = 0; i < p->n; i++)
-        buf_release(&p->x[i].resume);
-    for (int k = 0; k < p->n_f; k++)
-        features_release(&p->f[k]);
-    free(p->x);
-    free(p->f);
-    free(p->f_err);
-}
-
-/* Runs of other features are kept, and hidden; those of these features are shown again. */
-static void mark_stale(const struct plan *p, struct db *db)
-{
-    static const char sql_list[] =
-        "CREATE TEMP TABLE IF NOT EXISTS wanted (identity BLOB PRIMARY KEY);"
-        "DELETE FROM temp.wanted";
-    static const char sql_add[] = "INSERT OR IGNORE INTO temp.wanted VALUES (:identity)";
-    static const char sql_mark[] =
-        "UPDATE run SET stale = 1 - stale\n"
-        "WHERE stale = (identity IN (SELECT identity FROM temp.wanted))";
-    static const char sql_forget[] =
-        "DELETE FROM checkpoint WHERE identity NOT IN (SELECT identity FROM temp.wanted)";
-    db_exec(db, sql_list);
-    db_begin(db);
-    for (int i = 0; i < p->n; i++) {
-        sqlite3_stmt *q = db_use(db, sql_add);
-        db_blob(q, ":identity", p->x[i].identity, SHA256_BYTES);
-        db_run(q);
-    }
-    db_run(db_use(db, sql_mark));
-    db_run(db_use(db, sql_forget));
-    db_commit(db);
-}
 
 /* ---- messages from the workers to this thread, which alone writes ---- */
 
@@ -169,8 +36,7 @@ struct message {
 };
 
 struct pool {
-    struct plan *plan;
-    const struct dataset *d;
+    struct experiments *all;
     double checkpoint_s;
     int next, busy;          /* under lock */
     struct message *head, **tail;
@@ -213,8 +79,10 @@ static void train_one(struct pool *w, struct experiment *x)
         m->failed = 1;
         err_set(&m->err, "%s", x->reason);
     } else {
-        struct run_job job = {.f = x->f, .d = w->d, .dropout = (float)x->dropout,
+        struct run_job job = {.f = x->f, .d = x->d, .dropout = (float)x->dropout,
                               .seed = (uint64_t)x->seed, .lr = x->lr, .batch = (int)x->batch,
+                              .decay = x->decay, .stopping = !strcmp(x->stopping, "loss")
+                                  ? TRAINER_BY_LOSS : TRAINER_BY_FPR,
                               .weighting = !strcmp(x->weighting, "basic") ? TRAINER_BASIC
                                   : !strcmp(x->weighting, "sqrt") ? TRAINER_SQRT : TRAINER_NONE,
                               .resume = x->resume.len ? x->resume.data : NULL,
@@ -231,9 +99,9 @@ static void *work(void *arg)
     struct pool *w = arg;
     for (;;) {
         pthread_mutex_lock(&w->lock);
-        while (w->next < w->plan->n && w->plan->x[w->next].have)
+        while (w->next < w->all->n && w->all->row[w->next].have)
             w->next++;
-        int i = stage_interrupted() || w->next >= w->plan->n ? -1 : w->next++;
+        int i = stage_interrupted() || w->next >= w->all->n ? -1 : w->next++;
         if (i < 0) {
             w->busy--;
             pthread_cond_signal(&w->news);
@@ -241,143 +109,38 @@ static void *work(void *arg)
         pthread_mutex_unlock(&w->lock);
         if (i < 0)
             return NULL;
-        train_one(w, &w->plan->x[i]);
+        train_one(w, &w->all->row[i]);
     }
 }
 
 /* ---- results to rows ---- */
 
-static void put_checkpoint(struct db *db, struct message *m)
+static void put_done(struct stage *s, struct message *m)
 {
-    static const char sql_put[] =
-        "INSERT INTO checkpoint (identity, epoch, state, at)\n"
-        "VALUES (:identity, :epoch, :state, unixepoch())\n"
-        "ON CONFLICT (identity) DO UPDATE SET epoch = excluded.epoch, state = excluded.state,\n"
-        "at = excluded.at";
-    sqlite3_stmt *q = db_use(db, sql_put);
-    db_blob(q, ":identity", m->x->identity, SHA256_BYTES);
-    db_int(q, ":epoch", m->checkpoint_epoch);
-    db_blob(q, ":state", m->state.data, m->state.len);
-    db_run(q);
-}
-
-static int64_t put_run(struct db *db, const struct message *m)
-{
-    static const char sql_put[] =
-        "INSERT INTO run (experiment_id, identity, feature_digest, state, reason, best_epoch,\n"
-        "epochs, threshold, degenerate, seconds, backend) VALUES (:experiment, :identity,\n"
-        ":features, :state, nullif(:reason, ''), :best, :epochs, :threshold, :degenerate,\n"
-        ":seconds, :backend) RETURNING id";
-    static const unsigned char none[32];
-    const struct run_result *r = &m->result;
-    sqlite3_stmt *q = db_use(db, sql_put);
-    db_int(q, ":experiment", m->x->id);
-    db_blob(q, ":identity", m->x->identity, SHA256_BYTES);
-    db_blob(q, ":features", m->x->f ? m->x->f->digest : none, 32);
-    db_text(q, ":state", m->failed ? "failed" : "done");
-    db_text(q, ":reason", m->err.text);
-    if (r->n_epochs) {
-        db_int(q, ":best", r->best_epoch);
-        db_int(q, ":epochs", r->n_epochs);
-    }
-    if (!m->failed)
-        db_real(q, ":threshold", (double)r->threshold);
-    db_int(q, ":degenerate", r->degenerate);
-    db_real(q, ":seconds", m->seconds);
-    db_text(q, ":backend", blas_name());
-    return db_one_int(q, 0);
-}
-
-static void put_epochs(struct db *db, int64_t run, const struct run_result *r)
-{
-    static const char sql_put[] =
-        "INSERT INTO epoch (run_id, epoch, train_loss, val_loss, val_fpr, val_accuracy, val_auc,\n"
-        "train_fpr, train_accuracy) VALUES (:run, :epoch, :train_loss, :val_loss, :val_fpr,\n"
-        ":val_accuracy, :val_auc, :train_fpr, :train_accuracy)";
-    for (int i = 0; i < r->n_epochs; i++) {
-        const struct trainer_epoch *e = &r->epochs[i];
-        sqlite3_stmt *q = db_use(db, sql_put);
-        db_int(q, ":run", run);
-        db_int(q, ":epoch", e->epoch);
-        db_real(q, ":train_loss", e->train_loss);
-        db_real(q, ":val_loss", e->val_loss);
-        db_real(q, ":val_fpr", e->val_fpr);
-        db_real(q, ":val_accuracy", e->val_accuracy);
-        db_real(q, ":val_auc", e->val_auc);
-        db_real(q, ":train_fpr", e->train_fpr);
-        db_real(q, ":train_accuracy", e->train_accuracy);
-        db_run(q);
-    }
-}
-
-static void put_metric(struct db *db, int64_t run, int split, const char *name, double value)
-{
-    static const char sql_put[] =
-        "INSERT INTO metric (run_id, split, name, value) VALUES (:run, :split, :name, :value)";
-    sqlite3_stmt *q = db_use(db, sql_put);
-    db_int(q, ":run", run);
-    db_text(q, ":split", dataset_split_name[split]);
-    db_text(q, ":name", name);
-    db_real(q, ":value", value);
-    db_run(q);
-}
-
-static void put_metrics(struct db *db, int64_t run, const struct run_result *r)
-{
-    for (int s = 0; s < DATASET_SPLITS; s++) {
-        for (int k = 0; k < METRICS_KINDS; k++)
-            put_metric(db, run, s, metrics_name[k], r->metric[s][k]);
-        put_metric(db, run, s, "accuracy_at_threshold", r->at_threshold[s][0]);
-        put_metric(db, run, s, "fpr_at_threshold", r->at_threshold[s][1]);
-    }
-}
-
-static void put_predictions(struct db *db, int64_t run, const struct run_result *r,
-                            const struct dataset *d)
-{
-    static const char sql_put[] =
-        "INSERT INTO prediction (run_id, review_id, p) VALUES (:run, :review, :p)";
-    for (int i = 0; i < d->n; i++) {
-        if (d->split[i] == DATASET_TRAIN)
-            continue;
-        sqlite3_stmt *q = db_use(db, sql_put);
-        db_int(q, ":run", run);
-        db_int(q, ":review", d->review[i]);
-        db_real(q, ":p", (double)r->p[i]);
-        db_run(q);
-    }
-}
-
-static void put_done(struct stage *s, struct message *m, const struct dataset *d)
-{
-    static const char sql_forget[] = "DELETE FROM checkpoint WHERE identity = :identity";
-    struct db *db = s->db;
-    char *item = xasprintf("run %s %s %g seed %lld", m->x->model, m->x->weighting, m->x->dropout,
-                           (long long)m->x->seed);
-    int64_t run = put_run(db, m);
+    const struct experiment *x = m->x;
+    char *item = xasprintf("run %s %s %s %g seed %lld%s%s", dataset_protocol_name[x->protocol],
+                           x->model, x->weighting, x->dropout, (long long)x->seed,
+                           strcmp(x->stopping, "fpr") ? " by " : "",
+                           strcmp(x->stopping, "fpr") ? x->stopping : "");
+    results_put(s->db, x, &m->result, m->failed ? m->err.text : NULL, m->seconds);
+    results_forget_checkpoint(s->db, x);
     if (m->failed)
         stage_fail(s, item, m->err.text, 1);
     else {
-        put_epochs(db, run, &m->result);
-        put_metrics(db, run, &m->result);
-        put_predictions(db, run, &m->result, d);
         stage_unfail(s, item);
         s->done++;
     }
-    sqlite3_stmt *q = db_use(db, sql_forget);
-    db_blob(q, ":identity", m->x->identity, SHA256_BYTES);
-    db_run(q);
     free(item);
 }
 
-static void write_message(struct stage *s, struct message *m, const struct dataset *d)
+static void write_message(struct stage *s, struct message *m)
 {
     if (!m->result.interrupted) {
         db_begin(s->db);
         if (m->checkpoint_epoch)
-            put_checkpoint(s->db, m);
+            results_put_checkpoint(s->db, m->x, m->checkpoint_epoch, &m->state);
         else
-            put_done(s, m, d);
+            put_done(s, m);
         db_commit(s->db);
     }
     buf_release(&m->state);
@@ -385,16 +148,16 @@ static void write_message(struct stage *s, struct message *m, const struct datas
     free(m);
 }
 
-static void train_all(struct stage *s, struct plan *p, const struct dataset *d, double every_s)
+static void train_all(struct stage *s, struct experiments *x, double every_s)
 {
     int threads = (int)s->opts->threads;
     pthread_t *t = xcalloc((size_t)threads, sizeof *t);
-    struct pool w = {.plan = p, .d = d, .checkpoint_s = every_s, .busy = threads,
+    struct pool w = {.all = x, .checkpoint_s = every_s, .busy = threads,
                      .lock = PTHREAD_MUTEX_INITIALIZER, .news = PTHREAD_COND_INITIALIZER};
     struct progress bar;
     int finished = 0;
     w.tail = &w.head;
-    progress_start(&bar, "runs", p->n_pending);
+    progress_start(&bar, "runs", x->n_pending);
     for (int i = 0; i < threads; i++)
         if (pthread_create(&t[i], NULL, work, &w) != 0)
             die("cannot start a thread");
@@ -409,7 +172,7 @@ static void train_all(struct stage *s, struct plan *p, const struct dataset *d, 
         if (!m)
             break;
         finished += m->checkpoint_epoch == 0;
-        write_message(s, m, d);
+        write_message(s, m);
         progress_set(&bar, finished);
     }
     progress_end(&bar);
@@ -418,37 +181,46 @@ static void train_all(struct stage *s, struct plan *p, const struct dataset *d, 
     free(t);
 }
 
-static int run(struct db *db, const struct opts *o, double every_s)
+/* --limit: the first `left` of the pending ones. */
+static void cut_to(struct stage *s, struct experiments *x)
+{
+    if (s->left < 0 || s->left >= x->n_pending)
+        return;
+    s->cut = 1;
+    for (int i = x->n - 1; i >= 0 && x->n_pending > s->left; i--)
+        if (!x->row[i].have) {
+            x->row[i].have = 1;
+            x->n_pending--;
+        }
+}
+
+struct shard {
+    int i, n;        /* part i of n, from 0 */
+    const char *out; /* the part file, or NULL */
+};
+
+static int run(struct db *db, const struct opts *o, const struct shard *part, double every_s)
 {
     struct stage s;
     struct err e;
-    struct plan p = {0};
-    char *protocol = setting_value(db, "PROTOCOL");
-    if (strcmp(protocol, "crossfit") != 0)
-        die_usage("PROTOCOL=%s: this build has crossfit only", protocol);
-    free(protocol);
-    struct dataset *d = dataset_new(db, &e);
-    if (!d)
-        die("%s: %s", db_path(db), e.text);
+    struct experiments x;
     stage_begin(&s, db, "train", o);
     if (!o->plan && grid_rows(db, &e) < 0)
         die_usage("%s", e.text);
-    make_plan(&p, d, db);
-    stage_plan(&s, "runs", o->plan ? p.n_pending : 0, "no result on the present features");
+    if (experiments_read(&x, db, part->i, part->n, &e) < 0)
+        die("%s: %s", db_path(db), e.text);
+    stage_plan(&s, "runs", o->plan ? x.n_pending : 0, "no result on the present features");
     if (!o->plan) {
-        mark_stale(&p, db);
-        if (s.left >= 0 && s.left < p.n_pending) {
-            s.cut = 1;
-            for (int i = p.n - 1; i >= 0 && p.n_pending > s.left; i--)
-                if (!p.x[i].have) {
-                    p.x[i].have = 1;
-                    p.n_pending--;
-                }
-        }
-        train_all(&s, &p, d, every_s);
+        experiments_mark(&x, db);
+        cut_to(&s, &x);
+        s.cut |= part->n > 1;
+        train_all(&s, &x, every_s);
+        if (probe_all(&x, db, &e) < 0)
+            die("%s", e.text);
+        if (part->out && merge_part(db, part->out, &e) < 0)
+            die("%s", e.text);
     }
-    release_plan(&p);
-    dataset_free(d);
+    experiments_release(&x);
     return stage_end(&s);
 }
 
@@ -467,19 +239,39 @@ static void remember(struct db *db, const char *name, const char *value)
     free(path);
 }
 
+/* "2/8" */
+static void parse_shard(struct shard *part, const char *text)
+{
+    struct err e;
+    int64_t i, n;
+    char *copy = xstrdup(text), *slash = strchr(copy, '/');
+    if (slash)
+        *slash++ = 0;
+    if (!slash || parse_int(&n, slash, 1, 100000, &e) < 0 || parse_int(&i, copy, 1, n, &e) < 0)
+        die_usage("--shard: '%s' is not I/N with 1 <= I <= N", text);
+    part->i = (int)i - 1;
+    part->n = (int)n;
+    free(copy);
+}
+
 int main(int argc, char **argv)
 {
     struct opts o = opts_default;
-    const char *experiment = NULL, *seeds = NULL;
+    struct shard part = {0, 1, NULL};
+    const char *experiment = NULL, *seeds = NULL, *shard = NULL;
     double every_s = 30;
     const struct opt_def defs[] = {
         {"experiment", OPT_STRING, &experiment, 0, 0, "NAME", "quick, paper or a file of rows"},
         {"seeds", OPT_STRING, &seeds, 0, 0, "N", "training seeds of each cell"},
         {"checkpoint-every", OPT_DOUBLE, &every_s, 0, 86400, "S", "seconds between checkpoints"},
+        {"shard", OPT_STRING, &shard, 0, 0, "I/N", "only the I-th of N parts of the grid"},
+        {"out", OPT_STRING, &part.out, 0, 0, "PART.db", "write its runs there, for mm-merge"},
         {0}};
     int first = opts_parse(argc, argv, &about, defs, &o);
     if (argv[first])
         die_usage("no arguments are taken, got '%s'", argv[first]);
+    if (shard)
+        parse_shard(&part, shard);
     blas_single_thread();
     struct db *db = stage_open(&o, 0);
     if (!db)
@@ -488,7 +280,7 @@ int main(int argc, char **argv)
         remember(db, "EXPERIMENT", experiment);
         remember(db, "SEEDS", seeds);
     }
-    int status = run(db, &o, every_s);
+    int status = run(db, &o, &part, every_s);
     db_close(db);
     return close_stdout(status);
 }

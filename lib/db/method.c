@@ -69,12 +69,8 @@ void method_none(struct db *db, const char *task)
     db_commit(db);
 }
 
-int64_t method_current(struct db *db, const char *task, int *dim)
+static int64_t id_and_dim(sqlite3_stmt *q, int *dim)
 {
-    static const char sql_current[] =
-        "SELECT id, coalesce(dim, 0) FROM method WHERE task = :task AND current = 1";
-    sqlite3_stmt *q = db_use(db, sql_current);
-    db_text(q, ":task", task);
     int64_t id = 0;
     if (db_step(q)) {
         id = sqlite3_column_int64(q, 0);
@@ -83,4 +79,26 @@ int64_t method_current(struct db *db, const char *task, int *dim)
     }
     sqlite3_reset(q);
     return id;
+}
+
+int64_t method_current(struct db *db, const char *task, int *dim)
+{
+    static const char sql_current[] =
+        "SELECT id, coalesce(dim, 0) FROM method WHERE task = :task AND current = 1";
+    sqlite3_stmt *q = db_use(db, sql_current);
+    db_text(q, ":task", task);
+    return id_and_dim(q, dim);
+}
+
+int64_t method_named(struct db *db, const char *task, const char *name, int *dim)
+{
+    static const char sql_named[] =
+        "SELECT id, coalesce(dim, 0) FROM method WHERE task = :task AND name = :name\n"
+        "ORDER BY current DESC, id DESC LIMIT 1";
+    if (!name)
+        return method_current(db, task, dim);
+    sqlite3_stmt *q = db_use(db, sql_named);
+    db_text(q, ":task", task);
+    db_text(q, ":name", name);
+    return id_and_dim(q, dim);
 }

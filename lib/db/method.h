@@ -25,5 +25,7 @@ int64_t method_id(struct db *db, const struct method *m, int plan);
 void method_none(struct db *db, const char *task);
 /* The current method of a task, 0 when there is none. */
 int64_t method_current(struct db *db, const char *task, int *dim);
+/* The latest method of that name, 0 when none has run; name NULL: the current one. */
+int64_t method_named(struct db *db, const char *task, const char *name, int *dim);
 
 #endif

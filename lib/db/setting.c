@@ -28,6 +28,7 @@ const struct setting_def setting_defs[] = {
     {"MODELS", "auto", NULL, "folder with a folder per model (make models), or auto"},
     {"TEXT_MODEL", "auto", NULL, "a text encoder's own folder instead"},
     {"IMAGE_MODEL", "auto", NULL, "a photo encoder's own folder instead"},
+    {"IMBALANCE", "0", "share", "keep this share of negatives (0.12), 0 = all rows"},
     {"EXPERIMENT", "quick", NULL, "quick, paper, or a file of rows"},
     {"SEEDS", "3", "int 1 1000", "training seeds of each cell"},
     {"MAX_FAILURES", "1%", "percent", "items that may fail before a tool does"},
@@ -100,6 +101,12 @@ int setting_check(const struct setting_def *def, const char *value, struct err *
     }
     if (strcmp(def->allowed, "percent") == 0) {
         opts_allowed_failures(value, 0); /* ends the process on anything else */
+        return 0;
+    }
+    if (strcmp(def->allowed, "share") == 0) {
+        double v;
+        if (parse_double(&v, value, 0, 0.99, &why) < 0)
+            return err_set(e, "%s: %s", def->name, why.text);
         return 0;
     }
     if (!one_of(def->allowed, value))

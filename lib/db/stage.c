@@ -22,10 +22,10 @@ const struct stage_def stage_defs[] = {
     {"embed", 1, "review summary caption image", "embedding",
      "TEXT_ENCODER IMAGE_ENCODER PRECISION MODELS TEXT_MODEL IMAGE_MODEL", "summarize caption"},
     {"reduce", 1, "review visible summary caption image embedding block model experiment",
-     "reducer reduced block model experiment", "PROTOCOL EXPERIMENT SEEDS", "embed"},
+     "reducer reduced block model experiment", "PROTOCOL EXPERIMENT SEEDS IMBALANCE", "embed"},
     {"train", 1, "review visible price_tag category reducer reduced block model experiment",
      "run metric prediction comparison probe block model experiment",
-     "PROTOCOL EXPERIMENT SEEDS", "reduce"},
+     "PROTOCOL EXPERIMENT SEEDS IMBALANCE", "reduce"},
     {"report", 1,
      "review image visible summary price_tag category caption embedding reducer model "
      "experiment run metric prediction comparison probe", "", "PROTOCOL", "train"},

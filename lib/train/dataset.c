@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "train/dataset.h"
+#include "base/rng.h"
 #include "base/util.h"
 #include "db/db.h"
-#include <math.h>
+#include "db/setting.h"
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
-#define DAMPING 5.0
-
+const char *const dataset_protocol_name[DATASET_PROTOCOLS] = {"crossfit", "paper"};
 const char *const dataset_split_name[DATASET_SPLITS] = {"train", "val", "test"};
 
 static int split_index(const char *name)
@@ -31,6 +31,7 @@ struct builder {
     struct dataset *d;
     int cap, cap_views[2];
     struct seen *seen[2];
+    uint64_t *hash; /* [cap] of a row's keys */
 };
 
 static void grow(struct builder *b)
@@ -45,6 +46,8 @@ static void grow(struct builder *b)
     d->split = xrealloc(d->split, n, 1);
     d->fold = xrealloc(d->fold, n, sizeof *d->fold);
     d->rating = xrealloc(d->rating, n, sizeof *d->rating);
+    d->has_text = xrealloc(d->has_text, n, 1);
+    b->hash = xrealloc(b->hash, n, sizeof *b->hash);
     for (int s = 0; s < 2; s++)
         d->view[s] = xrealloc(d->view[s], n, sizeof *d->view[s]);
 }
@@ -86,20 +89,29 @@ static const char sql_rows[] =
     "u.id, u.entity_id, u.fold, u.n_text, u.n_labelled, u.n_photo, u.rating_sum,\n"
     "u.text_digest, u.photo_digest,\n"
     "b.id, b.entity_id, b.fold, b.n_text, b.n_labelled, b.n_photo, b.rating_sum,\n"
-    "b.text_digest, b.photo_digest\n"
+    "b.text_digest, b.photo_digest,\n"
+    "r.content_id IS NOT NULL, ku.key, kb.key, r.at, r.nth\n"
     "FROM review r JOIN user ku ON ku.id = r.user_id JOIN business kb ON kb.id = r.business_id\n"
     "LEFT JOIN content c ON c.id = r.content_id\n"
     "LEFT JOIN visible u ON u.kind = 'user' AND u.entity_id = r.user_id\n"
-    "AND u.fold = CASE r.split WHEN 'train' THEN r.fold ELSE -1 END\n"
+    "AND u.fold = CASE WHEN r.split = 'train' AND :crossfit THEN r.fold ELSE -1 END\n"
     "LEFT JOIN visible b ON b.kind = 'business' AND b.entity_id = r.business_id\n"
-    "AND b.fold = CASE r.split WHEN 'train' THEN r.fold ELSE -1 END\n"
+    "AND b.fold = CASE WHEN r.split = 'train' AND :crossfit THEN r.fold ELSE -1 END\n"
     "WHERE r.labelled = 1 ORDER BY ku.key, kb.key, r.at, c.digest, r.rating, r.line";
+
+static uint64_t hash_text(uint64_t h, const char *s)
+{
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * 0x100000001b3u; /* FNV-1a */
+    return rng_mix(h);
+}
 
 static void read_rows(struct builder *b, struct db *db)
 {
     struct dataset *d = b->d;
+    uint64_t seed = rng_mix((uint64_t)setting_int(db, "SPLIT_SEED") ^ 0x696d62616c616e63u);
     sqlite3_stmt *q = db_use(db, sql_rows);
-    double sum = 0;
+    db_int(q, ":crossfit", d->protocol == DATASET_CROSSFIT);
     while (db_step(q)) {
         grow(b);
         int i = d->n++;
@@ -110,16 +122,82 @@ static void read_rows(struct builder *b, struct db *db)
         d->rating[i] = (float)sqlite3_column_double(q, 4);
         d->view[DATASET_USER][i] = view_index(b, DATASET_USER, q, 5);
         d->view[DATASET_BUSINESS][i] = view_index(b, DATASET_BUSINESS, q, 14);
-        d->n_ids[d->split[i]]++;
-        sum += d->split[i] == DATASET_TRAIN ? d->rating[i] : 0;
+        d->has_text[i] = (unsigned char)sqlite3_column_int(q, 23);
+        d->folds = d->fold[i] >= d->folds ? d->fold[i] + 1 : d->folds;
+        b->hash[i] = hash_text(hash_text(seed, db_col_text(q, 24)), db_col_text(q, 25));
+        b->hash[i] = rng_mix(b->hash[i] ^ (uint64_t)sqlite3_column_int64(q, 26) * 64 ^
+                             (uint64_t)sqlite3_column_int64(q, 27));
     }
-    if (d->n_ids[DATASET_TRAIN])
-        d->mean_rating = sum / d->n_ids[DATASET_TRAIN];
+}
+
+/* ---- imbalance ---- */
+
+static int by_hash(const void *x, const void *y)
+{
+    uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+    return (a > b) - (a < b);
+}
+
+/* The hash below which a split's negatives stay, so that `share` of what is left is negative:
+ * m = share / (1 - share) * positives. */
+static uint64_t limit_of(const struct builder *b, int split, double share)
+{
+    const struct dataset *d = b->d;
+    uint64_t *h = xcalloc((size_t)d->n, sizeof *h);
+    size_t n = 0, positives = 0;
+    for (int i = 0; i < d->n; i++)
+        if (d->split[i] == split && d->label[i])
+            positives++;
+        else if (d->split[i] == split)
+            h[n++] = b->hash[i];
+    qsort(h, n, sizeof *h, by_hash);
+    double keep = share / (1 - share) * (double)positives;
+    uint64_t limit = keep < (double)n ? h[(size_t)keep] : UINT64_MAX;
+    free(h);
+    return limit;
+}
+
+static void move_row(struct dataset *d, int to, int from)
+{
+    d->review[to] = d->review[from];
+    d->label[to] = d->label[from];
+    d->split[to] = d->split[from];
+    d->fold[to] = d->fold[from];
+    d->rating[to] = d->rating[from];
+    d->has_text[to] = d->has_text[from];
+    for (int s = 0; s < 2; s++)
+        d->view[s][to] = d->view[s][from];
+}
+
+static void subsample(struct builder *b, struct db *db)
+{
+    struct dataset *d = b->d;
+    char *text = setting_value(db, "IMBALANCE");
+    double share = atof(text);
+    uint64_t limit[DATASET_SPLITS];
+    int n = 0;
+    free(text);
+    if (!(share > 0))
+        return;
+    for (int s = 0; s < DATASET_SPLITS; s++)
+        limit[s] = limit_of(b, s, share);
+    for (int i = 0; i < d->n; i++)
+        if (d->label[i] || b->hash[i] < limit[d->split[i]])
+            move_row(d, n++, i);
+    d->left_out = d->n - n;
+    d->n = n;
 }
 
 static void list_splits(struct dataset *d)
 {
     int at[DATASET_SPLITS] = {0};
+    double sum = 0;
+    for (int i = 0; i < d->n; i++) {
+        d->n_ids[d->split[i]]++;
+        sum += d->split[i] == DATASET_TRAIN ? d->rating[i] : 0;
+    }
+    if (d->n_ids[DATASET_TRAIN])
+        d->mean_rating = sum / d->n_ids[DATASET_TRAIN];
     for (int s = 0; s < DATASET_SPLITS; s++)
         d->ids[s] = xcalloc((size_t)d->n_ids[s], sizeof **d->ids);
     for (int i = 0; i < d->n; i++)
@@ -136,11 +214,17 @@ static void free_seen(struct builder *b)
         }
 }
 
-struct dataset *dataset_new(struct db *db, struct err *e)
+struct dataset *dataset_new(struct db *db, enum dataset_protocol protocol, struct err *e)
 {
     struct builder b = {.d = xcalloc(1, sizeof *b.d)};
+    char *by_time = db_setting(db, "split_by_time");
+    b.d->protocol = protocol;
+    b.d->by_time = by_time && *by_time == '1';
+    free(by_time);
     read_rows(&b, db);
+    subsample(&b, db);
     free_seen(&b);
+    free(b.hash);
     list_splits(b.d);
     if (b.d->n_ids[DATASET_TRAIN] == 0 || b.d->n_ids[DATASET_VAL] == 0) {
         err_set(e, "%d labelled reviews to train on and %d to validate on; both are needed",
@@ -160,6 +244,7 @@ void dataset_free(struct dataset *d)
     free(d->split);
     free(d->fold);
     free(d->rating);
+    free(d->has_text);
     for (int s = 0; s < 2; s++) {
         free(d->view[s]);
         free(d->views[s]);
@@ -169,179 +254,79 @@ void dataset_free(struct dataset *d)
     free(d);
 }
 
-/* ---- dense features ---- */
+/* ---- permuted ratings ---- */
 
-struct prices {
-    float *value, *known; /* [n_views[DATASET_BUSINESS]] */
+/* Adds the train row's rating to, or takes it from, every view of its entity that may see it. */
+static void count_row(struct dataset *d, struct dataset_view *v, int row, int sign)
+{
+    int seen = v->fold < 0 || (d->by_time ? d->fold[row] < v->fold : d->fold[row] != v->fold);
+    if (seen) {
+        v->rating_sum += sign * (double)d->rating[row];
+        v->n_labelled += sign;
+    }
+}
+
+struct of_entity {
+    int64_t entity;
+    int index; /* of a view, or of a train row */
 };
 
-static void read_prices(struct prices *p, const struct dataset *d, struct db *db)
+static int by_entity(const void *x, const void *y)
 {
-    static const char sql_price[] =
-        "SELECT p.tag FROM price_tag p JOIN method m ON m.id = p.method_id AND m.current = 1\n"
-        "WHERE p.visible_id = :visible";
-    int n = d->n_views[DATASET_BUSINESS];
-    p->value = xcalloc((size_t)n, sizeof(float));
-    p->known = xcalloc((size_t)n, sizeof(float));
+    const struct of_entity *a = x, *b = y;
+    if (a->entity != b->entity)
+        return a->entity < b->entity ? -1 : 1;
+    return (a->index > b->index) - (a->index < b->index);
+}
+
+static void count_side(struct dataset *d, int side, int sign)
+{
+    int n = d->n_ids[DATASET_TRAIN], nv = d->n_views[side], first = 0;
+    struct of_entity *rows = xcalloc((size_t)n, sizeof *rows);
+    struct of_entity *views = xcalloc((size_t)nv, sizeof *views);
+    for (int v = 0; v < nv; v++)
+        views[v] = (struct of_entity){d->views[side][v].entity, v};
     for (int i = 0; i < n; i++) {
-        sqlite3_stmt *q = db_use(db, sql_price);
-        db_int(q, ":visible", d->views[DATASET_BUSINESS][i].id);
-        if (db_step(q)) {
-            const char *tag = db_col_text(q, 0);
-            p->value[i] = !strcmp(tag, "over-priced") ? 1 : !strcmp(tag, "cheap") ? -1 : 0;
-            p->known[i] = strcmp(tag, "none") != 0;
-        }
-        sqlite3_reset(q);
+        int row = d->ids[DATASET_TRAIN][i], v = d->view[side][row];
+        rows[i] = (struct of_entity){v < 0 ? -1 : d->views[side][v].entity, row};
     }
+    qsort(rows, (size_t)n, sizeof *rows, by_entity);
+    qsort(views, (size_t)nv, sizeof *views, by_entity);
+    for (int i = 0; i < n; i++) {
+        while (first < nv && views[first].entity < rows[i].entity)
+            first++;
+        for (int v = first; v < nv && views[v].entity == rows[i].entity; v++)
+            count_row(d, &d->views[side][views[v].index], rows[i].index, sign);
+    }
+    free(rows);
+    free(views);
 }
 
-enum dense { MEAN, COUNT, TEXTS, COLD, PHOTOS, PRICE, PRICE_KNOWN };
-
-static const struct {
-    const char *name;
-    enum dense what;
-    int side;
-} dense[] = {
-    {"user_mean", MEAN, DATASET_USER},     {"business_mean", MEAN, DATASET_BUSINESS},
-    {"user_count", COUNT, DATASET_USER},   {"business_count", COUNT, DATASET_BUSINESS},
-    {"user_texts", TEXTS, DATASET_USER},   {"business_texts", TEXTS, DATASET_BUSINESS},
-    {"user_cold", COLD, DATASET_USER},     {"business_cold", COLD, DATASET_BUSINESS},
-    {"photo_count", PHOTOS, DATASET_BUSINESS},
-    {"price", PRICE, DATASET_BUSINESS},    {"price_known", PRICE_KNOWN, DATASET_BUSINESS}};
-
-static float dense_value(const struct dataset *d, const struct prices *p, int row, size_t f)
-{
-    int at = d->view[dense[f].side][row];
-    const struct dataset_view none = {0},
-        *v = at < 0 ? &none : &d->views[dense[f].side][at];
-    switch (dense[f].what) {
-    case MEAN:
-        return (float)((v->rating_sum + DAMPING * d->mean_rating) / (v->n_labelled + DAMPING));
-    case COUNT:
-        return logf(1 + (float)v->n_labelled);
-    case TEXTS:
-        return logf(1 + (float)v->n_text);
-    case COLD:
-        return v->n_text == 0 && v->n_labelled == 0;
-    case PHOTOS:
-        return logf(1 + (float)v->n_photo);
-    case PRICE:
-        return at < 0 ? 0 : p->value[at];
-    case PRICE_KNOWN:
-        return at < 0 ? 0 : p->known[at];
-    }
-    return 0;
-}
-
-/* Columns to mean 0, sd 1 over the train rows; a constant column becomes 0. */
-static void standardise(float *x, int cols, const struct dataset *d)
+void dataset_permute(struct dataset *d, uint64_t seed)
 {
     int n = d->n_ids[DATASET_TRAIN];
-    for (int c = 0; c < cols; c++) {
-        double sum = 0, sq = 0;
-        for (int i = 0; i < n; i++)
-            sum += x[(size_t)d->ids[DATASET_TRAIN][i] * (size_t)cols + (size_t)c];
-        double mean = sum / n;
-        for (int i = 0; i < n; i++) {
-            double t = x[(size_t)d->ids[DATASET_TRAIN][i] * (size_t)cols + (size_t)c] - mean;
-            sq += t * t;
-        }
-        double sd = sqrt(sq / n), scale = sd > 1e-6 ? 1 / sd : 0;
-        for (int i = 0; i < d->n; i++) {
-            float *p = &x[(size_t)i * (size_t)cols + (size_t)c];
-            *p = (float)((*p - mean) * scale);
-        }
+    const int *ids = d->ids[DATASET_TRAIN];
+    int *order = xcalloc((size_t)n, sizeof *order);
+    float *rating = xcalloc((size_t)n, sizeof *rating);
+    unsigned char *label = xcalloc((size_t)n, 1);
+    struct rng r;
+    rng_seed(&r, seed, 0);
+    for (int i = 0; i < n; i++)
+        order[i] = i;
+    rng_shuffle(&r, order, (size_t)n);
+    for (int side = 0; side < 2; side++)
+        count_side(d, side, -1);
+    for (int i = 0; i < n; i++) {
+        rating[i] = d->rating[ids[order[i]]];
+        label[i] = d->label[ids[order[i]]];
     }
-}
-
-int dataset_dense(float **out, const struct dataset *d, struct db *db, const char *names,
-                  struct err *e)
-{
-    size_t which[64];
-    int n = 0;
-    char *copy = xstrdup(names), *save = NULL;
-    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
-        size_t f = 0;
-        while (f < ARRAY_LEN(dense) && strcmp(dense[f].name, w) != 0)
-            f++;
-        if (f == ARRAY_LEN(dense) || n == (int)ARRAY_LEN(which)) {
-            int rc = err_set(e, "no dense feature '%s' (lib/train/dataset.h lists them)", w);
-            free(copy);
-            return rc;
-        }
-        which[n++] = f;
+    for (int i = 0; i < n; i++) {
+        d->rating[ids[i]] = rating[i];
+        d->label[ids[i]] = label[i];
     }
-    free(copy);
-    struct prices p;
-    read_prices(&p, d, db);
-    *out = xcalloc((size_t)d->n * (size_t)(n ? n : 1), sizeof **out);
-    for (int i = 0; i < d->n; i++)
-        for (int c = 0; c < n; c++)
-            (*out)[(size_t)i * (size_t)n + (size_t)c] = dense_value(d, &p, i, which[c]);
-    standardise(*out, n, d);
-    free(p.value);
-    free(p.known);
-    return n;
-}
-
-/* ---- categories ---- */
-
-/* Views of train rows, as a temporary table that the vocabulary joins with. */
-static void list_train_views(const struct dataset *d, struct db *db)
-{
-    static const char sql_add[] = "INSERT OR IGNORE INTO temp.train_view VALUES (:id)";
-    db_exec(db, "CREATE TEMP TABLE IF NOT EXISTS train_view (id INTEGER PRIMARY KEY);"
-                "DELETE FROM temp.train_view");
-    for (int i = 0; i < d->n_ids[DATASET_TRAIN]; i++) {
-        int v = d->view[DATASET_BUSINESS][d->ids[DATASET_TRAIN][i]];
-        if (v < 0)
-            continue;
-        sqlite3_stmt *q = db_use(db, sql_add);
-        db_int(q, ":id", d->views[DATASET_BUSINESS][v].id);
-        db_run(q);
-    }
-}
-
-static int read_vocabulary(struct db *db)
-{
-    static const char sql_fill[] =
-        "INSERT INTO temp.vocabulary (name) SELECT c.name FROM category c\n"
-        "JOIN method m ON m.id = c.method_id AND m.current = 1\n"
-        "JOIN temp.train_view t ON t.id = c.visible_id WHERE c.name IS NOT NULL\n"
-        "GROUP BY c.name HAVING count(*) >= 2 ORDER BY c.name";
-    static const char sql_size[] = "SELECT count(*) FROM temp.vocabulary";
-    db_exec(db, "CREATE TEMP TABLE IF NOT EXISTS vocabulary (id INTEGER PRIMARY KEY,"
-                "name TEXT UNIQUE); DELETE FROM temp.vocabulary");
-    db_run(db_use(db, sql_fill));
-    return (int)db_one_int(db_use(db, sql_size), 0);
-}
-
-void dataset_categories(int **bags, int *n_categories, const struct dataset *d, struct db *db)
-{
-    static const char sql_names[] =
-        "SELECT v.id - 1 FROM category c JOIN method m ON m.id = c.method_id AND m.current = 1\n"
-        "JOIN temp.vocabulary v ON v.name = c.name WHERE c.visible_id = :visible\n"
-        "ORDER BY c.position";
-    list_train_views(d, db);
-    *n_categories = read_vocabulary(db);
-    int n_views = d->n_views[DATASET_BUSINESS];
-    int *bag = xcalloc((size_t)n_views * DATASET_BAG, sizeof *bag);
-    for (int v = 0; v < n_views; v++) {
-        sqlite3_stmt *q = db_use(db, sql_names);
-        int n = 0;
-        db_int(q, ":visible", d->views[DATASET_BUSINESS][v].id);
-        while (db_step(q))
-            if (n < DATASET_BAG)
-                bag[v * DATASET_BAG + n++] = sqlite3_column_int(q, 0);
-        while (n < DATASET_BAG)
-            bag[v * DATASET_BAG + n++] = *n_categories;
-    }
-    *bags = xcalloc((size_t)d->n * DATASET_BAG, sizeof **bags);
-    for (int i = 0; i < d->n; i++)
-        for (int k = 0; k < DATASET_BAG; k++) {
-            int v = d->view[DATASET_BUSINESS][i];
-            (*bags)[(size_t)i * DATASET_BAG + (size_t)k] =
-                v < 0 ? *n_categories : bag[v * DATASET_BAG + k];
-        }
-    free(bag);
+    for (int side = 0; side < 2; side++)
+        count_side(d, side, 1);
+    free(order);
+    free(rating);
+    free(label);
 }

@@ -4,33 +4,33 @@
 #include "base/util.h"
 #include "db/db.h"
 #include "db/member.h"
-#include "db/method.h"
 #include "db/stage.h"
 #include "db/vec.h"
 #include <stdlib.h>
 #include <string.h>
 
 /* Every query gives (review.id or NULL, vec). Unused parameters are kept in play by
- * "IS NOT NULL", so that all of them bind the same five. */
+ * "IS NOT NULL", so that all of them bind the same six. */
 #define SUMMARY \
-    "SELECT NULL, e.vec FROM summary s CROSS JOIN method m ON m.id = s.method_id\n" \
-    "AND m.current = 1 CROSS JOIN embedding e ON e.content_id = s.content_id\n" \
-    "AND e.method_id = :method\n" \
-    "WHERE s.visible_id = :visible AND :entity IS NOT NULL AND :fold IS NOT NULL\n" \
-    "AND :by_time IS NOT NULL"
+    "SELECT NULL, e.vec FROM summary s\n" \
+    "CROSS JOIN embedding e ON e.content_id = s.content_id AND e.method_id = :method\n" \
+    "WHERE s.visible_id = :visible AND s.method_id = :writer AND :entity IS NOT NULL\n" \
+    "AND :fold IS NOT NULL AND :by_time IS NOT NULL"
 #define TEXTS(column) \
     "SELECT r.id, e.vec FROM review r CROSS JOIN content c ON c.id = r.content_id\n" \
     "CROSS JOIN embedding e ON e.content_id = c.id AND e.method_id = :method\n" \
-    "WHERE r." column " = :entity AND :visible IS NOT NULL AND " MEMBER_SQL \
-    "\nORDER BY c.digest, r.id"
+    "WHERE r." column " = :entity AND :visible IS NOT NULL AND :writer IS NOT NULL\n" \
+    "AND " MEMBER_SQL "\nORDER BY c.digest, r.id"
 
 static const char sql_summary[] = SUMMARY;
 static const char sql_user_texts[] = TEXTS("user_id");
 static const char sql_business_texts[] = TEXTS("business_id");
+static const char sql_own_text[] =
+    "SELECT e.vec FROM review r CROSS JOIN embedding e ON e.content_id = r.content_id\n"
+    "AND e.method_id = :method WHERE r.id = :review";
 static const char sql_captions[] =
     "SELECT i.review_id, e.vec FROM image i\n" /* CROSS: never from the vectors backwards */
-    "CROSS JOIN caption t ON t.image_id = i.id AND t.method_id = (SELECT id FROM method\n"
-    "WHERE task = 'caption' AND current = 1)\n"
+    "CROSS JOIN caption t ON t.image_id = i.id AND t.method_id = :writer\n"
     "CROSS JOIN embedding e ON e.content_id = t.content_id AND e.method_id = :method\n"
     "LEFT JOIN review r ON r.id = i.review_id\n"
     "WHERE i.business_id = :entity AND :visible IS NOT NULL\n"
@@ -40,17 +40,18 @@ static const char sql_photos[] =
     "CROSS JOIN embedding e ON e.content_id = i.content_id AND e.method_id = :method\n"
     "LEFT JOIN review r ON r.id = i.review_id\n"
     "WHERE i.business_id = :entity AND i.state = 'ok' AND :visible IS NOT NULL\n"
-    "AND (i.review_id IS NULL OR " MEMBER_SQL ") ORDER BY i.key";
+    "AND :writer IS NOT NULL AND (i.review_id IS NULL OR " MEMBER_SQL ") ORDER BY i.key";
 
 const struct entity_input entity_inputs[ENTITY_INPUTS] = {
-    [ENTITY_USER_SUMMARY] = {"user summary", NULL, "text", DATASET_USER, sql_summary},
-    [ENTITY_BUSINESS_SUMMARY] = {"business summary", NULL, "text", DATASET_BUSINESS, sql_summary},
-    [ENTITY_CAPTIONS] = {"business captions", "caption-mean", "text", DATASET_BUSINESS,
-                         sql_captions},
-    [ENTITY_USER_TEXTS] = {"user reviews", "text-mean", "text", DATASET_USER, sql_user_texts},
-    [ENTITY_BUSINESS_TEXTS] = {"business reviews", "text-mean", "text", DATASET_BUSINESS,
-                               sql_business_texts},
-    [ENTITY_PHOTOS] = {"business photos", "photo-mean", "image", DATASET_BUSINESS, sql_photos}};
+    [ENTITY_USER_SUMMARY] = {"user_summary", NULL, 0, DATASET_USER, sql_summary, NULL},
+    [ENTITY_BUSINESS_SUMMARY] = {"business_summary", NULL, 0, DATASET_BUSINESS, sql_summary,
+                                 NULL},
+    [ENTITY_CAPTIONS] = {"captions", "caption-mean", 0, DATASET_BUSINESS, sql_captions, NULL},
+    [ENTITY_USER_TEXTS] = {"user_reviews", "text-mean", 0, DATASET_USER, sql_user_texts,
+                           sql_own_text},
+    [ENTITY_BUSINESS_TEXTS] = {"business_reviews", "text-mean", 0, DATASET_BUSINESS,
+                               sql_business_texts, sql_own_text},
+    [ENTITY_PHOTOS] = {"photos", "photo-mean", 1, DATASET_BUSINESS, sql_photos, NULL}};
 
 static void put_reading(struct db *db, const struct dataset_view *v, const char *what,
                         int64_t method, const char *ids)
@@ -71,11 +72,11 @@ static void put_reading(struct db *db, const struct dataset_view *v, const char 
 }
 
 struct reader {
+    const struct entity_job *job;
     struct entity_matrix *m;
-    struct db *db;
-    const struct entity_input *in;
-    int64_t method;
-    int by_time, cap;
+    int64_t method, writer;
+    int *row;    /* [views] of the matrix, -1: none */
+    int *count;  /* [views] members */
     double *sum; /* [dim] */
     float *one;  /* [dim] */
     struct buf ids;
@@ -85,12 +86,13 @@ struct reader {
 static int sum_members(struct reader *r, const struct dataset_view *v, struct err *e)
 {
     int n = 0;
-    sqlite3_stmt *q = db_use(r->db, r->in->sql);
+    sqlite3_stmt *q = db_use(r->job->db, r->job->in->sql);
     db_int(q, ":visible", v->id);
     db_int(q, ":entity", v->entity);
     db_int(q, ":fold", v->fold);
-    db_int(q, ":by_time", r->by_time);
+    db_int(q, ":by_time", r->job->d->by_time);
     db_int(q, ":method", r->method);
+    db_int(q, ":writer", r->writer);
     memset(r->sum, 0, (size_t)r->m->dim * sizeof *r->sum);
     buf_clear(&r->ids);
     buf_addc(&r->ids, '[');
@@ -98,7 +100,7 @@ static int sum_members(struct reader *r, const struct dataset_view *v, struct er
         struct err why;
         if (vec_column(r->one, q, 1, (size_t)r->m->dim, &why) < 0) {
             sqlite3_reset(q);
-            return err_set(e, "%s of visible set %lld: %s", r->in->name, (long long)v->id,
+            return err_set(e, "%s of visible set %lld: %s", r->job->in->name, (long long)v->id,
                            why.text);
         }
         for (int k = 0; k < r->m->dim; k++)
@@ -112,53 +114,115 @@ static int sum_members(struct reader *r, const struct dataset_view *v, struct er
     return n;
 }
 
-static void add_row(struct reader *r, int view, int n)
+/* Room for one more row; where it is. */
+static float *new_row(struct entity_matrix *m, struct err *e)
 {
-    struct entity_matrix *m = r->m;
-    if (m->n_rows == r->cap) {
-        r->cap = r->cap * 2 + 64;
-        m->rows = xrealloc(m->rows, (size_t)r->cap * (size_t)m->dim, sizeof *m->rows);
-    }
-    for (int k = 0; k < m->dim; k++)
-        m->rows[(size_t)m->n_rows * (size_t)m->dim + (size_t)k] = (float)(r->sum[k] / n);
-    m->row[view] = m->n_rows++;
+    size_t row = (size_t)m->dim * sizeof(float), need = ((size_t)m->n_rows + 1) * row;
+    if (need > m->file.bytes && mapped_grow(&m->file, need + need / 2 + 256 * row, e) < 0)
+        return NULL;
+    m->rows = m->file.data;
+    return (float *)m->file.data + (size_t)m->n_rows++ * (size_t)m->dim;
 }
 
-int entity_read(struct entity_matrix *m, const struct dataset *d, struct db *db,
-                const struct entity_input *in, int record, struct err *e)
+static int read_view(struct reader *r, int view, struct err *e)
 {
-    int n_views = d->n_views[in->side], rc = 0;
-    char *by_time = db_setting(db, "split_by_time");
-    *m = (struct entity_matrix){0};
-    struct reader r = {.m = m, .db = db, .in = in, .by_time = by_time && *by_time == '1'};
-    free(by_time);
-    m->row = xcalloc((size_t)n_views, sizeof *m->row);
-    r.method = method_current(db, in->encoder, &m->dim);
+    const struct dataset_view *v = &r->job->d->views[r->job->in->side][view];
+    int n = r->m->dim ? sum_members(r, v, e) : 0;
+    r->row[view] = -1;
+    r->count[view] = n;
+    if (n <= 0)
+        return n;
+    r->row[view] = r->m->n_rows;
+    float *to = new_row(r->m, e);
+    if (!to)
+        return -1;
+    for (int k = 0; k < r->m->dim; k++)
+        to[k] = (float)(r->sum[k] / n);
+    if (r->job->in->what && r->job->record)
+        put_reading(r->job->db, v, r->job->in->what, r->method, buf_str(&r->ids));
+    return 0;
+}
+
+/* A row of its own for a train review whose text is in the mean it would look at. */
+static int leave_out(struct reader *r, int i, struct err *e)
+{
+    const struct dataset *d = r->job->d;
+    int view = d->view[r->job->in->side][i], n = view < 0 ? 0 : r->count[view];
+    if (n == 0 || d->split[i] != DATASET_TRAIN)
+        return 0;
+    sqlite3_stmt *q = db_use(r->job->db, r->job->in->sql_own);
+    db_int(q, ":method", r->method);
+    db_int(q, ":review", d->review[i]);
+    if (!db_step(q))
+        return 0; /* no text: it is in no mean */
+    int rc = vec_column(r->one, q, 0, (size_t)r->m->dim, e);
+    sqlite3_reset(q);
+    if (rc < 0)
+        return rc;
+    if (n == 1) {
+        r->m->of[i] = -1;
+        return 0;
+    }
+    int mean = r->m->of[i];
+    float *to = new_row(r->m, e);
+    if (!to)
+        return -1;
+    const float *from = r->m->rows + (size_t)mean * (size_t)r->m->dim;
+    for (int k = 0; k < r->m->dim; k++)
+        to[k] = (float)(((double)from[k] * n - (double)r->one[k]) / (n - 1));
+    r->m->of[i] = r->m->n_rows - 1;
+    return 0;
+}
+
+static int read_all(struct reader *r, struct err *e)
+{
+    const struct dataset *d = r->job->d;
+    enum dataset_side side = r->job->in->side;
+    int own = d->protocol == DATASET_PAPER && r->job->in->sql_own && r->m->dim;
+    for (int v = 0; v < d->n_views[side]; v++) {
+        if (stage_interrupted())
+            return err_set(e, "interrupted");
+        if (read_view(r, v, e) < 0)
+            return -1;
+    }
+    for (int i = 0; i < d->n; i++) {
+        int v = d->view[side][i];
+        r->m->of[i] = v < 0 ? -1 : r->row[v];
+        if (own && leave_out(r, i, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int entity_read(struct entity_matrix *m, const struct entity_job *job, struct err *e)
+{
+    const struct entity_input *in = job->in;
+    size_t n_views = (size_t)job->d->n_views[in->side];
+    *m = (struct entity_matrix){.dim = in->is_image ? job->who->image_dim : job->who->text_dim};
+    struct reader r = {.job = job, .m = m,
+                       .method = in->is_image ? job->who->image : job->who->text};
+    r.writer = in == &entity_inputs[ENTITY_CAPTIONS] ? job->who->caption : job->who->summary;
+    if (mapped_temp(&m->file, job->dir, 0, e) < 0)
+        return -1;
+    m->of = xcalloc((size_t)job->d->n, sizeof *m->of);
+    r.row = xcalloc(n_views, sizeof *r.row);
+    r.count = xcalloc(n_views, sizeof *r.count);
     r.sum = xcalloc((size_t)m->dim, sizeof *r.sum);
     r.one = xcalloc((size_t)m->dim, sizeof *r.one);
-    for (int v = 0; v < n_views && rc == 0; v++) {
-        const struct dataset_view *view = &d->views[in->side][v];
-        int n = m->dim ? sum_members(&r, view, e) : 0;
-        m->row[v] = -1;
-        if (stage_interrupted())
-            rc = err_set(e, "interrupted");
-        else if (n < 0)
-            rc = -1;
-        else if (n > 0) {
-            add_row(&r, v, n);
-            if (in->what && record)
-                put_reading(db, view, in->what, r.method, buf_str(&r.ids));
-        }
-    }
+    int rc = read_all(&r, e);
+    free(r.row);
+    free(r.count);
     free(r.sum);
     free(r.one);
     buf_release(&r.ids);
+    if (rc < 0)
+        entity_release(m);
     return rc;
 }
 
 void entity_release(struct entity_matrix *m)
 {
-    free(m->rows);
-    free(m->row);
+    mapped_release(&m->file);
+    free(m->of);
     *m = (struct entity_matrix){0};
 }

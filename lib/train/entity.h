@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* Vectors of what a view can see: one matrix per input of a reducer, a row per view that has
- * any, never a copy per review.
+ * any, never a copy per review. It lies in a file without a name, not on the heap.
  *
  *     struct entity_matrix m;
- *     entity_read(&m, d, db, &entity_inputs[ENTITY_USER_SUMMARY]);
- *     const float *v = m.row[view] < 0 ? NULL : m.rows + m.row[view] * m.dim;
+ *     struct entity_job job = {.d = d, .db = db, .in = &entity_inputs[b.input[0]],
+ *                              .who = &b.who, .dir = "mm.db.d"};
+ *     if (entity_read(&m, &job, &e) < 0) ...
+ *     const float *v = m.of[i] < 0 ? NULL : m.rows + m.of[i] * m.dim;   // row i of d
  *     entity_release(&m);
  *
  * Means are plain means over the visible reviews or photos (not scaled to unit length again),
  * summed in double in content order. What was read is written to table reading, for v_leak.
+ * Under the paper's protocol a train row's own text is taken out of the two means of reviews
+ * again, ((n mean) - own) / (n - 1): those are then one row per review.
  */
 #ifndef MM_TRAIN_ENTITY_H
 #define MM_TRAIN_ENTITY_H
+#include "base/mapped.h"
+#include "train/block.h"
 #include "train/dataset.h"
 
 enum entity_what {
@@ -25,25 +31,36 @@ enum entity_what {
 };
 
 struct entity_input {
-    const char *name;    /* in reducer.inputs */
+    const char *name;    /* in block.inputs */
     const char *what;    /* in reading.what; NULL: recorded by its own stage */
-    const char *encoder; /* task of the method: "text" or "image" */
+    int is_image;        /* made by the image encoder, not the text encoder */
     enum dataset_side side;
     const char *sql;     /* member vectors of one view */
+    const char *sql_own; /* of the row's own review, where it is left out; or NULL */
 };
 
 extern const struct entity_input entity_inputs[ENTITY_INPUTS];
 
-struct entity_matrix {
-    float *rows; /* [n_rows, dim] */
-    int n_rows, dim;
-    int *row;    /* [views] */
+struct entity_job {
+    const struct dataset *d;
+    struct db *db;
+    const struct entity_input *in;
+    const struct block_methods *who;
+    const char *dir; /* where large arrays go */
+    int record;      /* write what was read to table reading, in the caller's transaction */
 };
 
-/* -1: a vector of another length than its encoder's, or not finite. record: what
- * was read is written to table reading, inside the caller's transaction. */
-int entity_read(struct entity_matrix *m, const struct dataset *d, struct db *db,
-                const struct entity_input *in, int record, struct err *e) MM_MUST_CHECK;
+struct entity_matrix {
+    const float *rows; /* [n_rows, dim] */
+    int n_rows, dim;
+    int *of;           /* [d->n] the matrix row of each row, -1: nothing to see */
+    struct mapped file;
+};
+
+/* -1: interrupted, a vector of another length than its encoder's, or not finite, or no room
+ * in dir. */
+int entity_read(struct entity_matrix *m, const struct entity_job *job,
+                struct err *e) MM_MUST_CHECK;
 void entity_release(struct entity_matrix *m);
 
 #endif

@@ -3,31 +3,194 @@
 #include "base/sha256.h"
 #include "base/util.h"
 #include "db/db.h"
+#include "db/method.h"
+#include "db/setting.h"
 #include "db/vec.h"
+#include "train/reduce.h"
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#define DIM 32
+#define FEATURES_VERSION 1
+#define DIM BLOCK_DIM
+#define SUFFIX ".feat"
 
-/* Reduced vectors of one block, by review. -1: a review without one. */
-static int read_block(struct features *f, const struct dataset *d, struct db *db,
-                      const char *name, float *known, struct err *e)
+/* The model row. */
+struct row {
+    char *dense, *blocks, *tags;
+    int sparse;
+    enum reduce_mode mode;
+    char *values; /* what decides the values of the set */
+};
+
+/* Start of the file; then dense [n, n_dense], bags [n, bag], blocks [n_blocks] of [n, DIM]. */
+struct header {
+    char magic[8];
+    int64_t n;
+    int n_dense, bag, n_categories, n_blocks, any_block, version;
+    unsigned char digest[SHA256_BYTES]; /* of the values */
+};
+
+static const char magic[8] = "mmFEAT1";
+
+/* ---- the model row ---- */
+
+static int read_row(struct row *r, struct features *f, const struct dataset *d, struct db *db,
+                    const char *stopping, struct err *e)
 {
+    static const char sql_model[] =
+        "SELECT kind, dense, sparse, blocks, interaction, reduction, tags FROM model\n"
+        "WHERE name = :name";
+    sqlite3_stmt *q = db_use(db, sql_model);
+    db_text(q, ":name", f->model);
+    if (!db_step(q))
+        return err_set(e, "no model '%s' in table model", f->model);
+    snprintf(f->kind, sizeof f->kind, "%s", db_col_text(q, 0));
+    r->dense = xstrdup(db_col_text(q, 1));
+    r->sparse = sqlite3_column_int(q, 2);
+    r->blocks = xstrdup(db_col_text(q, 3));
+    f->interaction_cat = strcmp(db_col_text(q, 4), "cat") == 0;
+    r->mode = reduce_mode_for(d->protocol, db_col_text(q, 5), f->kind, stopping);
+    r->tags = sqlite3_column_type(q, 6) == SQLITE_NULL ? NULL : xstrdup(db_col_text(q, 6));
+    sqlite3_reset(q);
+    r->values = xasprintf("%d|%s|%d|%s|%s|%s|%s", FEATURES_VERSION, r->dense, r->sparse,
+                          r->blocks, reduce_mode_name[r->mode], r->tags ? r->tags : "",
+                          dataset_protocol_name[d->protocol]);
+    return 0;
+}
+
+static void release_row(struct row *r)
+{
+    free(r->dense);
+    free(r->blocks);
+    free(r->tags);
+    free(r->values);
+}
+
+/* ---- the file's place ---- */
+
+static char *join(struct db *db, const char *rest)
+{
+    return xasprintf("%s.d%s", db_path(db), rest);
+}
+
+char *features_dir(struct db *db)
+{
+    char *outer = join(db, ""), *inner = join(db, "/features");
+    if ((mkdir(outer, 0777) != 0 && errno != EEXIST) ||
+        (mkdir(inner, 0777) != 0 && errno != EEXIST))
+        die("%s: %s", inner, strerror(errno));
+    free(outer);
+    return inner;
+}
+
+/* NULL when the tables are being changed: their tokens then say nothing. */
+static char *file_name(const struct row *r, const struct dataset *d, struct db *db)
+{
+    static const char sql_tokens[] =
+        "SELECT group_concat(tbl || '=' || token), min(clean) FROM (SELECT * FROM generation\n"
+        "WHERE tbl IN ('review', 'visible', 'price_tag', 'category', 'reducer', 'reduced')\n"
+        "ORDER BY tbl)";
+    unsigned char digest[SHA256_BYTES];
+    char hex[SHA256_HEX];
+    sqlite3_stmt *q = db_use(db, sql_tokens);
+    if (!db_step(q) || sqlite3_column_int(q, 1) == 0) {
+        sqlite3_reset(q);
+        return NULL;
+    }
+    char *imbalance = setting_value(db, "IMBALANCE");
+    char *all = xasprintf("%s|%s|%s|%d|%lld|%lld", r->values, db_col_text(q, 0), imbalance, d->n,
+                          (long long)method_named(db, "price", r->tags, NULL),
+                          (long long)method_named(db, "category", r->tags, NULL));
+    sqlite3_reset(q);
+    sha256_of(digest, all, strlen(all));
+    sha256_hex(hex, digest);
+    free(imbalance);
+    free(all);
+    char *dir = features_dir(db);
+    char *path = xasprintf("%s/%.32s" SUFFIX, dir, hex);
+    free(dir);
+    return path;
+}
+
+/* ---- layout ---- */
+
+static size_t file_bytes(const struct header *h)
+{
+    size_t row = (size_t)(h->n_dense + h->bag + h->n_blocks * DIM) * sizeof(float);
+    return sizeof *h + (size_t)h->n * row;
+}
+
+static float *dense_of(const struct features *f)
+{
+    return (float *)((char *)f->file.data + sizeof(struct header));
+}
+
+/* Points f at what lies in its file. */
+static void lay_out(struct features *f, const struct dataset *d)
+{
+    const struct header *h = f->file.data;
+    size_t n = (size_t)h->n;
+    float *dense = dense_of(f);
+    int *bags = (int *)(dense + n * (size_t)h->n_dense);
+    float *rows = (float *)(bags + n * (size_t)h->bag);
+    f->samples = (struct samples){.n = d->n, .label = d->label, .n_dense = h->n_dense,
+                                  .dense = dense, .bag = h->bag, .n_categories = h->n_categories,
+                                  .bags = h->bag ? bags : NULL, .n_blocks = h->n_blocks,
+                                  .blocks = f->block};
+    for (int b = 0; b < h->n_blocks; b++)
+        f->block[b] = (struct samples_block){.rows = rows + (size_t)b * n * DIM, .n_rows = d->n,
+                                             .dim = DIM};
+    f->any_block = h->any_block;
+}
+
+/* 1: the cached file is there and whole. */
+static int open_file(struct features *f, const char *path, const struct dataset *d)
+{
+    struct err e;
+    if (!path || mapped_open(&f->file, path, &e) < 0)
+        return 0;
+    const struct header *h = f->file.data;
+    if (f->file.bytes < sizeof *h || memcmp(h->magic, magic, sizeof magic) != 0 ||
+        h->version != FEATURES_VERSION || h->n != d->n || h->n_dense < 0 || h->bag < 0 ||
+        h->n_blocks < 0 || h->n_blocks > FEATURES_BLOCKS || file_bytes(h) != f->file.bytes) {
+        mapped_release(&f->file);
+        return 0;
+    }
+    lay_out(f, d);
+    return 1;
+}
+
+/* ---- values ---- */
+
+/* Reduced vectors of block b, and column `known` of the dense features. */
+static int fill_block(struct features *f, const struct dataset *d, struct db *db, int b,
+                      const char *name, const struct row *r, struct err *e)
+{
+    static const char sql_reducer[] =
+        "SELECT id FROM reducer WHERE name = :name AND mode = :mode AND protocol = :protocol\n"
+        "AND current = 1";
     static const char sql_one[] =
-        "SELECT x.known, x.vec FROM reduced x WHERE x.review_id = :review AND x.reducer_id =\n"
-        "(SELECT id FROM reducer WHERE name = :name AND current = 1)";
-    float *rows = xcalloc((size_t)d->n * DIM, sizeof *rows);
-    f->rows[f->n_blocks] = rows;
-    f->block[f->n_blocks++] = (struct samples_block){.rows = rows, .n_rows = d->n, .dim = DIM};
+        "SELECT known, vec FROM reduced WHERE reducer_id = :reducer AND review_id = :review";
+    struct header *h = f->file.data;
+    float *rows = (float *)f->block[b].rows, *known = dense_of(f) + h->n_dense - h->n_blocks + b;
+    sqlite3_stmt *q = db_use(db, sql_reducer);
+    db_text(q, ":name", name);
+    db_text(q, ":mode", reduce_mode_name[r->mode]);
+    db_text(q, ":protocol", dataset_protocol_name[d->protocol]);
+    int64_t reducer = db_one_int(q, 0);
     for (int i = 0; i < d->n; i++) {
-        sqlite3_stmt *q = db_use(db, sql_one);
+        q = db_use(db, sql_one);
+        db_int(q, ":reducer", reducer);
         db_int(q, ":review", d->review[i]);
-        db_text(q, ":name", name);
         if (!db_step(q))
             return err_set(e, "block '%s': review %lld has no reduced vector; run mm-reduce",
                            name, (long long)d->review[i]);
-        known[i] = (float)sqlite3_column_int(q, 0);
-        f->any_block |= known[i] > 0;
+        known[(size_t)i * (size_t)h->n_dense] = (float)sqlite3_column_int(q, 0);
+        h->any_block |= sqlite3_column_int(q, 0);
         int rc = vec_column(rows + (size_t)i * DIM, q, 1, DIM, e);
         sqlite3_reset(q);
         if (rc < 0)
@@ -36,141 +199,153 @@ static int read_block(struct features *f, const struct dataset *d, struct db *db
     return 0;
 }
 
-/* The blocks, and one more dense column each: whether anything was known. */
-static int read_blocks(struct features *f, const struct dataset *d, struct db *db,
-                       const char *names, struct err *e)
+static int fill(struct features *f, const struct dataset *d, struct db *db, const struct row *r,
+                const struct dense_columns *c, struct err *e)
 {
-    char *copy = xstrdup(names), *save = NULL;
-    float *known[FEATURES_BLOCKS] = {NULL};
-    int rc = 0, first = f->samples.n_dense;
-    for (char *w = strtok_r(copy, " ", &save); w && rc == 0; w = strtok_r(NULL, " ", &save)) {
-        if (f->n_blocks == FEATURES_BLOCKS) {
-            rc = err_set(e, "more than %d blocks", FEATURES_BLOCKS);
-            break;
-        }
-        known[f->n_blocks] = xcalloc((size_t)d->n, sizeof(float));
-        rc = read_block(f, d, db, w, known[f->n_blocks], e);
-    }
-    int cols = first + f->n_blocks;
-    float *wide = xcalloc((size_t)d->n * (size_t)(cols ? cols : 1), sizeof *wide);
-    for (int i = 0; i < d->n; i++) {
-        for (int c = 0; c < first; c++)
-            wide[(size_t)i * (size_t)cols + (size_t)c] =
-                f->dense[(size_t)i * (size_t)first + (size_t)c];
-        for (int b = 0; b < f->n_blocks; b++)
-            wide[(size_t)i * (size_t)cols + (size_t)(first + b)] = known[b][i];
-    }
-    free(f->dense);
-    f->dense = wide;
-    f->samples.n_dense = cols;
-    for (int b = 0; b < FEATURES_BLOCKS; b++)
-        free(known[b]);
+    struct header *h = f->file.data;
+    char *copy = xstrdup(r->blocks), *save = NULL;
+    int rc = 0, b = 0;
+    dense_fill(dense_of(f), h->n_dense, c, d, db, method_named(db, "price", r->tags, NULL));
+    if (h->bag)
+        dense_bags((int *)f->samples.bags, h->n_categories, d, db,
+                   method_named(db, "category", r->tags, NULL));
+    for (char *w = strtok_r(copy, " ", &save); w && rc == 0; w = strtok_r(NULL, " ", &save))
+        rc = fill_block(f, d, db, b++, w, r, e);
     free(copy);
-    return rc;
+    if (rc < 0 || samples_check(&f->samples, e) < 0)
+        return -1;
+    sha256_of(h->digest, h + 1, f->file.bytes - sizeof *h);
+    memcpy(h->magic, magic, sizeof magic); /* last: now it is whole */
+    return 0;
 }
 
-static void digest(struct features *f, const struct dataset *d, const char *row)
+static int count_words(const char *s)
+{
+    int n = 0;
+    for (const char *p = s; *(p += strspn(p, " ")); p += strcspn(p, " "))
+        n++;
+    return n;
+}
+
+/* path NULL: a file without a name. */
+static int build(struct features *f, const struct dataset *d, struct db *db, const struct row *r,
+                 const char *path, struct err *e)
+{
+    struct dense_columns c;
+    struct header h = {.n = d->n, .version = FEATURES_VERSION, .n_blocks = count_words(r->blocks)};
+    if (dense_parse(&c, r->dense, e) < 0)
+        return -1;
+    if (h.n_blocks > FEATURES_BLOCKS)
+        return err_set(e, "more than %d blocks", FEATURES_BLOCKS);
+    if (r->tags && !method_named(db, "price", r->tags, NULL))
+        return err_set(e, "no tags by '%s' in this database", r->tags);
+    h.n_dense = c.n + h.n_blocks;
+    if (r->sparse)
+        h.n_categories = dense_vocabulary(d, db, method_named(db, "category", r->tags, NULL));
+    h.bag = h.n_categories ? DENSE_BAG : 0;
+    char *dir = features_dir(db);
+    int rc = path ? mapped_new(&f->file, path, file_bytes(&h), e)
+                  : mapped_temp(&f->file, dir, file_bytes(&h), e);
+    free(dir);
+    if (rc < 0)
+        return -1;
+    memcpy(f->file.data, &h, sizeof h);
+    lay_out(f, d);
+    if (fill(f, d, db, r, &c, e) < 0 || (path && mapped_keep(&f->file, e) < 0))
+        return -1;
+    lay_out(f, d);
+    return 0;
+}
+
+static void digest(struct features *f, const struct dataset *d, const struct row *r)
 {
     struct sha256 *h = sha256_new();
-    const struct samples *s = &f->samples;
-    sha256_add_field(h, row, strlen(row));
+    const struct header *head = f->file.data;
+    sha256_add_field(h, f->kind, strlen(f->kind));
+    sha256_add_field(h, r->values, strlen(r->values));
+    sha256_add_field(h, &f->interaction_cat, sizeof f->interaction_cat);
     sha256_add_field(h, d->label, (size_t)d->n);
     sha256_add_field(h, d->split, (size_t)d->n);
-    sha256_add_field(h, s->dense, (size_t)d->n * (size_t)s->n_dense * sizeof(float));
-    if (s->bags)
-        sha256_add_field(h, s->bags, (size_t)d->n * DATASET_BAG * sizeof(int));
-    for (int b = 0; b < f->n_blocks; b++)
-        sha256_add_field(h, f->rows[b], (size_t)d->n * DIM * sizeof(float));
+    sha256_add_field(h, head->digest, sizeof head->digest);
+    /* The trivial model of means reads these and nothing else. */
+    sha256_add_field(h, &d->mean_rating, sizeof d->mean_rating);
+    for (int side = 0; side < 2 && strcmp(f->kind, "means") == 0; side++)
+        for (int i = 0; i < d->n; i++) {
+            int v = d->view[side][i];
+            double sum = v < 0 ? 0 : d->views[side][v].rating_sum;
+            sha256_add_field(h, &sum, sizeof sum);
+        }
     sha256_end(f->digest, h);
     sha256_free(h);
 }
 
-struct row {
-    char *dense, *blocks, *text;
-    int sparse;
-};
-
-static int read_row(struct row *r, struct features *f, struct db *db, const char *model,
-                    struct err *e)
-{
-    static const char sql_model[] =
-        "SELECT kind, dense, sparse, blocks, interaction FROM model WHERE name = :name";
-    sqlite3_stmt *q = db_use(db, sql_model);
-    db_text(q, ":name", model);
-    if (!db_step(q))
-        return err_set(e, "no model '%s' in table model", model);
-    snprintf(f->kind, sizeof f->kind, "%s", db_col_text(q, 0));
-    r->dense = xstrdup(db_col_text(q, 1));
-    r->sparse = sqlite3_column_int(q, 2);
-    r->blocks = xstrdup(db_col_text(q, 3));
-    f->interaction_cat = strcmp(db_col_text(q, 4), "cat") == 0;
-    r->text = xasprintf("%s|%s|%d|%s|%s", f->kind, r->dense, r->sparse, r->blocks,
-                        db_col_text(q, 4));
-    sqlite3_reset(q);
-    return 0;
-}
-
 int features_read(struct features *f, const struct dataset *d, struct db *db, const char *model,
-                  struct err *e)
+                  const char *stopping, struct err *e)
 {
     struct row r = {0};
-    *f = (struct features){0};
+    *f = (struct features){.file.fd = -1};
     snprintf(f->model, sizeof f->model, "%s", model);
-    int rc = read_row(&r, f, db, model, e), n_dense;
+    int rc = read_row(&r, f, d, db, stopping, e);
     if (rc == 0) {
-        n_dense = dataset_dense(&f->dense, d, db, r.dense, e);
-        f->samples = (struct samples){.n = d->n, .label = d->label, .n_dense = n_dense};
-        rc = n_dense < 0 ? -1 : read_blocks(f, d, db, r.blocks, e);
+        char *path = file_name(&r, d, db);
+        rc = open_file(f, path, d) ? 0 : build(f, d, db, &r, path, e);
+        free(path);
     }
-    if (rc == 0 && r.sparse) {
-        dataset_categories(&f->bags, &f->samples.n_categories, d, db);
-        if (f->samples.n_categories > 0) {
-            f->samples.bag = DATASET_BAG;
-            f->samples.bags = f->bags;
-        }
-    }
-    if (rc == 0 && f->n_blocks && !f->any_block && !strchr(r.blocks, ' '))
+    int blocks = f->samples.n_blocks;
+    if (rc == 0 && blocks == 1 && !f->any_block)
         rc = err_set(e, "not testable on this data: nothing is known for block '%s' in any row",
                      r.blocks);
-    if (rc == 0) {
-        f->samples.dense = f->dense;
-        f->samples.n_blocks = f->n_blocks;
-        f->samples.blocks = f->block;
-        rc = samples_check(&f->samples, e);
-        digest(f, d, r.text);
-    }
-    free(r.dense);
-    free(r.blocks);
-    free(r.text);
+    if (rc == 0)
+        digest(f, d, &r);
+    release_row(&r);
     return rc;
 }
 
 void features_release(struct features *f)
 {
-    free(f->dense);
-    free(f->bags);
-    for (int b = 0; b < f->n_blocks; b++)
-        free(f->rows[b]);
-    *f = (struct features){0};
+    mapped_release(&f->file);
+    *f = (struct features){.file.fd = -1};
 }
 
-int features_matrix(float **x, const struct features *f)
+int features_width(const struct features *f)
 {
     const struct samples *s = &f->samples;
-    int cats = s->bag ? s->n_categories : 0, p = s->n_dense + cats + f->n_blocks * DIM;
-    *x = xcalloc((size_t)s->n * (size_t)(p ? p : 1), sizeof **x);
-    for (int i = 0; i < s->n; i++) {
-        float *row = *x + (size_t)i * (size_t)p;
-        memcpy(row, s->dense + (size_t)i * (size_t)s->n_dense, (size_t)s->n_dense * sizeof *row);
-        row += s->n_dense;
-        for (int k = 0; k < s->bag; k++) {
-            int c = s->bags[(size_t)i * DATASET_BAG + (size_t)k];
-            if (c < cats)
-                row[c] = 1;
-        }
-        row += cats;
-        for (int b = 0; b < f->n_blocks; b++, row += DIM)
-            memcpy(row, f->rows[b] + (size_t)i * DIM, DIM * sizeof *row);
+    return s->n_dense + (s->bag ? s->n_categories : 0) + s->n_blocks * DIM;
+}
+
+void features_row(float *x, const struct features *f, int row)
+{
+    const struct samples *s = &f->samples;
+    int cats = s->bag ? s->n_categories : 0;
+    memset(x, 0, (size_t)features_width(f) * sizeof *x);
+    memcpy(x, s->dense + (size_t)row * (size_t)s->n_dense, (size_t)s->n_dense * sizeof *x);
+    x += s->n_dense;
+    for (int k = 0; k < s->bag; k++) {
+        int c = s->bags[(size_t)row * DENSE_BAG + (size_t)k];
+        if (c < cats)
+            x[c] = 1;
     }
-    return p;
+    x += cats;
+    for (int b = 0; b < s->n_blocks; b++, x += DIM)
+        memcpy(x, samples_vector(s, b, row), DIM * sizeof *x);
+}
+
+void features_tidy(struct db *db, const struct features *f, int n)
+{
+    char *dir = features_dir(db);
+    DIR *list = opendir(dir);
+    struct dirent *one;
+    while (list && (one = readdir(list)) != NULL) {
+        size_t len = strlen(one->d_name), end = strlen(SUFFIX);
+        int used = len <= end || strcmp(one->d_name + len - end, SUFFIX) != 0;
+        for (int i = 0; i < n && !used; i++) {
+            const char *slash = f[i].file.path ? strrchr(f[i].file.path, '/') : NULL;
+            used = slash && strcmp(slash + 1, one->d_name) == 0;
+        }
+        if (!used)
+            unlinkat(dirfd(list), one->d_name, 0);
+    }
+    if (list)
+        closedir(list);
+    free(dir);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The rows of model and experiment that the settings EXPERIMENT and SEEDS ask for. Rows that
- * are there stay: results of an earlier setting and rows that a user inserted count too.
+ * have a result, and rows that a user inserted, stay.
  *
  *     if (grid_rows(db, &e) < 0) die_usage("%s", e.text);
  */
@@ -10,10 +10,14 @@
 
 struct db;
 
-/* quick: the four models of the paper at weighting basic, dropout 0.3; paper: times weightings
- * basic and sqrt and dropouts 0.1, 0.3, 0.5. Seeds 1..SEEDS, where SEEDS was never given 3 and
- * 5. Anything else is a file of lines "model weighting dropout seed". The baselines come with
- * all of them. Own transaction. -1: the file cannot be read, or a line of it, named. */
+/* Under the setting PROTOCOL. quick: the four models of the paper at weighting basic, dropout
+ * 0.3, stopped as the paper stops and stopped on the validation loss; paper: the four models
+ * times weightings basic and sqrt and dropouts 0.1, 0.3, 0.5, stopped as the paper stops. Seeds
+ * 1..SEEDS, where SEEDS was never given 3 and 5. Anything else is a file of lines
+ * "model weighting dropout seed [name=value...]" with names lr, batch, stopping, decay and
+ * protocol. The baselines come with all of them, and the standard blocks and models.
+ * Rows that an earlier EXPERIMENT asked for and that have never been run go.
+ * Own transaction. -1: the file cannot be read, or a line of it, named. */
 int grid_rows(struct db *db, struct err *e) MM_MUST_CHECK;
 
 #endif

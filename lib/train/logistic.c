@@ -12,33 +12,38 @@
 
 /* The intercept is column p of q = p + 1, always 1. */
 struct fit {
-    const float *x;
+    const struct logistic_rows *rows;
     const unsigned char *label;
     int n, p, q;
     double C;
+    float *x;       /* [p]: a row */
     const double *mean, *scale;
     double *block;  /* [ROWS,q]: standardised rows */
     double *H, *g;  /* [q,q] lower triangle, [q] */
 };
 
-static int moments(struct logistic *m, const float *x, int n, struct err *e)
+static int moments(struct logistic *m, const struct fit *f, struct err *e)
 {
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < f->n; i++) {
+        f->rows->row(f->x, f->rows->ctx, i);
         for (int k = 0; k < m->p; k++)
-            m->mean[k] += x[(size_t)i * m->p + k];
+            m->mean[k] += f->x[k];
+    }
     for (int k = 0; k < m->p; k++) {
-        m->mean[k] /= n;
+        m->mean[k] /= f->n;
         if (!isfinite(m->mean[k]))
             return err_set(e, "column %d has a value that is not finite", k);
     }
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < f->n; i++) {
+        f->rows->row(f->x, f->rows->ctx, i);
         for (int k = 0; k < m->p; k++) {
-            double d = x[(size_t)i * m->p + k] - m->mean[k];
+            double d = f->x[k] - m->mean[k];
             m->scale[k] += d * d;
         }
+    }
     for (int k = 0; k < m->p; k++) {
         /* Of a constant column only rounding is left: 10 eps, as in StandardScaler. */
-        double var = m->scale[k] / n, noise = 2.2e-15 * m->mean[k] * m->mean[k];
+        double var = m->scale[k] / f->n, noise = 2.2e-15 * m->mean[k] * m->mean[k];
         m->scale[k] = var > noise ? sqrt(var) : 1;
     }
     return 0;
@@ -48,10 +53,10 @@ static int load_block(const struct fit *f, int at)
 {
     int rows = f->n - at < ROWS ? f->n - at : ROWS;
     for (int r = 0; r < rows; r++) {
-        const float *x = f->x + (size_t)(at + r) * f->p;
         double *b = f->block + (size_t)r * f->q;
+        f->rows->row(f->x, f->rows->ctx, at + r);
         for (int k = 0; k < f->p; k++)
-            b[k] = (x[k] - f->mean[k]) / f->scale[k];
+            b[k] = (f->x[k] - f->mean[k]) / f->scale[k];
         b[f->p] = 1;
     }
     return rows;
@@ -166,23 +171,24 @@ static int check(const unsigned char *label, int n, int p, double C, struct err 
     return 0;
 }
 
-int logistic_fit(struct logistic *m, const float *x, const unsigned char *label, int n, int p,
-                 double C, struct err *e)
+int logistic_fit(struct logistic *m, const struct logistic_rows *rows, double C, struct err *e)
 {
+    int n = rows->n, p = rows->p;
     *m = (struct logistic){0};
-    if (check(label, n, p, C, e) < 0)
+    if (check(rows->label, n, p, C, e) < 0)
         return -1;
     size_t q = (size_t)p + 1;
     double *w = xcalloc(q, sizeof *w);
     *m = (struct logistic){.p = p, .w = w, .mean = xcalloc(q, sizeof *w),
                            .scale = xcalloc(q, sizeof *w)};
-    struct fit f = {x, label, n, p, p + 1, C, m->mean, m->scale,
-                    xcalloc(ROWS * q, sizeof *w), xcalloc(q * q, sizeof *w),
+    struct fit f = {rows, rows->label, n, p, p + 1, C, xcalloc(q, sizeof(float)), m->mean,
+                    m->scale, xcalloc(ROWS * q, sizeof *w), xcalloc(q * q, sizeof *w),
                     xcalloc(q, sizeof *w)};
-    int result = moments(m, x, n, e);
+    int result = moments(m, &f, e);
     if (result == 0)
         result = newton(&f, w, &m->steps, e);
     m->intercept = w[p];
+    free(f.x);
     free(f.block);
     free(f.H);
     free(f.g);
@@ -191,14 +197,12 @@ int logistic_fit(struct logistic *m, const float *x, const unsigned char *label,
     return result;
 }
 
-void logistic_logits(const struct logistic *m, float *z, const float *x, int n)
+float logistic_logit(const struct logistic *m, const float *x)
 {
-    for (int i = 0; i < n; i++) {
-        double sum = m->intercept;
-        for (int k = 0; k < m->p; k++)
-            sum += m->w[k] * (x[(size_t)i * m->p + k] - m->mean[k]) / m->scale[k];
-        z[i] = (float)sum;
-    }
+    double sum = m->intercept;
+    for (int k = 0; k < m->p; k++)
+        sum += m->w[k] * (x[k] - m->mean[k]) / m->scale[k];
+    return (float)sum;
 }
 
 void logistic_release(struct logistic *m)

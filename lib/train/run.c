@@ -13,6 +13,9 @@
 #define C_NARROW 1.0
 #define C_WIDE 0.01
 #define NARROW 16
+/* Stopping by validation loss: any epoch counts, and overfitting shows within a few. */
+#define LOSS_PATIENCE 20
+#define LOSS_EPOCHS 500
 
 static void sigmoid(float *z, int n)
 {
@@ -99,6 +102,12 @@ static int train_dlrm(struct run_result *r, const struct run_job *job, struct dl
     struct trainer_options o = {TRAINER_DLRM, .seed = job->seed, .weighting = (int)job->weighting};
     o.lr = job->lr;
     o.batch = job->batch;
+    if (job->stopping == TRAINER_BY_LOSS) {
+        o.stop = TRAINER_BY_LOSS;
+        o.first_epoch = 1;
+        o.patience = LOSS_PATIENCE;
+        o.max_epochs = LOSS_EPOCHS;
+    }
     struct trainer_model table = dlrm_model(m);
     struct trainer *t = trainer_new(&table, d->ids[DATASET_TRAIN], d->n_ids[DATASET_TRAIN],
                                     d->ids[DATASET_VAL], d->n_ids[DATASET_VAL], &o, e);
@@ -136,55 +145,75 @@ static int run_dlrm(struct run_result *r, const struct run_job *job, struct err 
 
 /* ---- the others ---- */
 
-/* Fitted on the train rows of x [n, p]. */
-static int fit_logistic(float *z, const float *x, int p, double C, const struct dataset *d,
-                        struct err *e)
+/* What a logistic regression reads: rows by their place among the train rows. */
+struct regression {
+    const struct run_job *job;
+    void (*row)(float *x, const struct run_job *job, int i);
+};
+
+static void train_row(float *x, void *ctx, int i)
 {
+    const struct regression *r = ctx;
+    r->row(x, r->job, r->job->d->ids[DATASET_TRAIN][i]);
+}
+
+/* Fitted on the train rows, p of all rows. */
+static int regress(float *p, struct regression *r, int width, double C, struct err *e)
+{
+    const struct dataset *d = r->job->d;
     int n = d->n_ids[DATASET_TRAIN];
-    float *xt = xcalloc((size_t)n * (size_t)p, sizeof *xt);
-    unsigned char *yt = xcalloc((size_t)n, 1);
+    unsigned char *label = xcalloc((size_t)n, 1);
+    float *x = xcalloc((size_t)width, sizeof *x);
+    struct logistic_rows rows = {.row = train_row, .ctx = r, .label = label, .n = n, .p = width};
     struct logistic m;
-    for (int i = 0; i < n; i++) {
-        int row = d->ids[DATASET_TRAIN][i];
-        memcpy(xt + (size_t)i * (size_t)p, x + (size_t)row * (size_t)p, (size_t)p * sizeof *xt);
-        yt[i] = d->label[row];
+    for (int i = 0; i < n; i++)
+        label[i] = d->label[d->ids[DATASET_TRAIN][i]];
+    int rc = logistic_fit(&m, &rows, C, e);
+    for (int i = 0; i < d->n && rc == 0; i++) {
+        r->row(x, r->job, i);
+        p[i] = logistic_logit(&m, x);
     }
-    int rc = logistic_fit(&m, xt, yt, n, p, C, e);
     if (rc == 0) {
-        logistic_logits(&m, z, x, d->n);
-        sigmoid(z, d->n);
+        sigmoid(p, d->n);
         logistic_release(&m);
     }
-    free(xt);
-    free(yt);
+    free(x);
+    free(label);
     return rc;
+}
+
+static void row_of_features(float *x, const struct run_job *job, int i)
+{
+    features_row(x, job->f, i);
 }
 
 static int run_logistic(struct run_result *r, const struct run_job *job, struct err *e)
 {
-    float *x;
-    int p = features_matrix(&x, job->f);
-    int rc = fit_logistic(r->p, x, p, p > NARROW ? C_WIDE : C_NARROW, job->d, e);
-    free(x);
-    return rc;
+    int width = features_width(job->f);
+    struct regression all = {job, row_of_features};
+    return regress(r->p, &all, width, width > NARROW ? C_WIDE : C_NARROW, e);
 }
 
 /* Damped user mean + damped business mean of the visible ratings. The sum ranks; a logistic
  * curve of it, fitted on the train rows, makes it a probability without changing the order. */
-static int run_means(struct run_result *r, const struct run_job *job, struct err *e)
+static void row_of_means(float *x, const struct run_job *job, int i)
 {
     const struct dataset *d = job->d;
-    float *x = xcalloc((size_t)d->n, sizeof *x);
-    for (int i = 0; i < d->n; i++)
-        for (int side = 0; side < 2; side++) {
-            int v = d->view[side][i];
-            double sum = v < 0 ? 0 : d->views[side][v].rating_sum;
-            double count = v < 0 ? 0 : d->views[side][v].n_labelled;
-            x[i] += (float)baseline_damped(sum, count, d->mean_rating, DAMPING);
-        }
-    int rc = fit_logistic(r->p, x, 1, C_NARROW, d, e);
-    free(x);
-    return rc;
+    x[0] = 0;
+    for (int side = 0; side < 2; side++) {
+        int v = d->view[side][i];
+        int own = v >= 0 && d->protocol == DATASET_PAPER && d->split[i] == DATASET_TRAIN;
+        double sum = v < 0 ? 0 : d->views[side][v].rating_sum;
+        double count = v < 0 ? 0 : d->views[side][v].n_labelled;
+        x[0] += (float)baseline_damped(sum - own * (double)d->rating[i], count - own,
+                                       d->mean_rating, DAMPING);
+    }
+}
+
+static int run_means(struct run_result *r, const struct run_job *job, struct err *e)
+{
+    struct regression means = {job, row_of_means};
+    return regress(r->p, &means, 1, C_NARROW, e);
 }
 
 static void run_majority(struct run_result *r, const struct run_job *job)

@@ -14,7 +14,7 @@
 #include "train/metrics.h"
 #include "train/trainer.h"
 
-#define RUN_VERSION 1
+#define RUN_VERSION 2
 
 struct run_job {
     const struct features *f;
@@ -22,8 +22,9 @@ struct run_job {
     enum trainer_weighting weighting;
     float dropout;
     uint64_t seed;
-    double lr;
+    double lr, decay;
     int batch;
+    enum trainer_stop stopping;
     const void *resume;    /* a checkpoint, or NULL */
     size_t resume_bytes;
     double checkpoint_s;   /* seconds of training between checkpoints */
