@@ -131,7 +131,7 @@ static void measure(int variant, int rows, int epochs, int threads)
     }
     double work = flop(variant, rows, d.s.n - rows + rows / 10) / 1e9;
     printf("%.4f %.3f %.1f %.3f\n", median, rate, work * rate / threads, work);
-    info("AUC %.6f", t[0].auc);
+    info("AUC %.6f, fastest epoch %.4f s", t[0].auc, t[0].s[0]);
     for (int b = 0; b < BLOCKS; b++) {
         free((void *)(uintptr_t)d.block[b].rows);
         free((void *)(uintptr_t)d.block[b].row);

@@ -209,7 +209,8 @@ static struct trainer_result stop_rule(float (*z)[4], const unsigned char *y, in
 {
     static const int rows[4] = {0, 1, 2, 3};
     struct puppet p = {.z = z};
-    struct trainer_model tm = {&p, &p.param, &p.grad, 1, y, puppet_gradient, puppet_logits};
+    struct trainer_model tm = {&p, &p.param, &p.grad, 1, y, puppet_gradient, puppet_logits,
+                               NULL, 0};
     struct trainer_options o = {TRAINER_DLRM};
     struct trainer_result res;
     struct err e;
@@ -249,7 +250,8 @@ static void test_options(void)
 {
     struct err e = {{0}};
     struct puppet p = {0};
-    struct trainer_model tm = {&p, &p.param, &p.grad, 1, label, puppet_gradient, puppet_logits};
+    struct trainer_model tm = {&p, &p.param, &p.grad, 1, label, puppet_gradient, puppet_logits,
+                               NULL, 0};
     struct trainer_options o = opts;
     ok(!trainer_new(&tm, ids, 10, ids, 0, &o, &e), "%s", e.text);
     o.batch = 0;
