@@ -249,13 +249,11 @@ static void hidden(struct layer_dense *l, real *y, const real *x, int x_ld, cons
         layer_relu(y, ld, l->out, n);
 }
 
-/* Rows of the block into m->x. The bottom's product may write past its vector, so it goes
- * first; while it runs, memory brings the blocks' vectors. */
+/* Rows of the block into m->x. The bottom's product may write past its vector: it goes first. */
 static void vectors(struct dlrm *m, const int *ids, int n, const struct layer_dropout *drop)
 {
     const struct dlrm_config *c = &m->c;
     int dense = tile_pad(c->n_dense), bottom = tile_pad(c->bottom);
-    gather_ask_vectors(m->data, ids, n);
     if (c->n_dense) {
         real *x = m->x + m->dots.first;
         gather_dense(m->dense, dense, m->data, ids, n);
@@ -282,9 +280,10 @@ static void forward(struct dlrm *m, const int *ids, int n, int following, const 
         drop[i] = (struct layer_dropout){c->dropout, key ? *key : 0, i};
     vectors(m, ids, n, key ? &drop[SITE_BOTTOM] : NULL);
     layer_dots_forward(&m->dots, m->x, m->row, n);
-    gather_ask(m->data, ids + n, at_most_block(following));
+    gather_ask(m->data, ids + n, at_most_block(following)); /* memory answers meanwhile */
     hidden(&m->top[0], m->h0, m->x + m->top_at, m->row, ids, n, key ? &drop[SITE_TOP0] : NULL);
     hidden(&m->top[1], m->h1, m->h0, tile_pad(c->top[0]), ids, n, key ? &drop[SITE_TOP1] : NULL);
+    gather_ask_vectors(m->data, ids + n, at_most_block(following));
     layer_dense_forward(&m->top[2], m->out, TILE_COLS, m->h1, tile_pad(c->top[1]), n);
     for (int r = 0; r < n; r++)
         m->z[r] = m->out[r * TILE_COLS];
@@ -341,10 +340,13 @@ static void backward(struct dlrm *m, int n)
     vectors_backward(m, n, scale);
 }
 
-static void pack(struct dlrm *m)
+/* Before the blocks of a batch: packed weights, and the first block asked for. */
+static void start(struct dlrm *m, const int *ids, int n)
 {
     for (int i = m->c.n_dense ? 0 : 2; i < 5; i++)
         layer_dense_pack(layer_of(m, i));
+    gather_ask(m->data, ids, at_most_block(n));
+    gather_ask_vectors(m->data, ids, at_most_block(n));
 }
 
 static void gradient(void *self, struct layer_loss *sum, const int *ids, int n,
@@ -352,8 +354,7 @@ static void gradient(void *self, struct layer_loss *sum, const int *ids, int n,
 {
     struct dlrm *m = self;
     memset(m->grads, 0, m->n_params * sizeof(real));
-    pack(m);
-    gather_ask(m->data, ids, at_most_block(n));
+    start(m, ids, n);
     for (int at = 0; at < n; at += BLOCK) {
         int rows = at_most_block(n - at);
         forward(m, ids + at, rows, n - at - rows, &key);
@@ -368,7 +369,7 @@ static void gradient(void *self, struct layer_loss *sum, const int *ids, int n,
 
 void dlrm_logits(struct dlrm *m, real *z, const int *ids, int n)
 {
-    pack(m);
+    start(m, ids, n);
     for (int at = 0; at < n; at += BLOCK) {
         int rows = at_most_block(n - at);
         forward(m, ids + at, rows, n - at - rows, NULL);

@@ -17,6 +17,8 @@ void gather_ask(const struct samples *s, const int *ids, int n)
 {
     for (int r = 0; r < n; r++) {
         size_t i = (size_t)ids[r];
+        if (s->label)
+            __builtin_prefetch(s->label + i);
         if (s->n_dense)
             ask(s->dense + i * s->n_dense, s->n_dense * sizeof *s->dense);
         if (s->bag)

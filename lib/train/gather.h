@@ -2,11 +2,10 @@
 /* Rows of samples into a block of activations, in three moves, so that memory answers while
  * the products run: a shuffled epoch reads rows from all over.
  *
- *     gather_ask(s, next, n_next);                 // while another block is computed
- *     gather_dense(x, 16, s, ids, n);              // its rows are in the cache by now
- *     gather_ask_vectors(s, ids, n);
- *     ...                                          // the bottom MLP
- *     gather_vectors(row + 32, 144, s, b, ids, n);
+ *     gather_ask(s, next, n_next);                 // while another block is computed,
+ *     gather_ask_vectors(s, next, n_next);         // some products later,
+ *     gather_dense(x, 16, s, next, n_next);        // and when its turn comes
+ *     gather_vectors(row + 32, 144, s, b, next, n_next);
  *
  * Asking is a hint: it changes no result. Shapes as in samples.h; B rows, ids [B].
  */
@@ -15,7 +14,8 @@
 #include "nn/real.h"
 #include "train/samples.h"
 
-/* For dense features, bags and row numbers; then, with the row numbers here, for vectors. */
+/* For labels, dense features, bags and row numbers; then, with the row numbers here, for
+ * vectors. */
 void gather_ask(const struct samples *s, const int *ids, int n);
 void gather_ask_vectors(const struct samples *s, const int *ids, int n);
 
