@@ -4,7 +4,8 @@
  *     real m[N] = {0}, v[N] = {0};
  *     adam_step(w, m, v, g, N, 1, &(struct adam){ADAM_DEFAULTS});      // t = 1, 2, ...
  *
- * Kingma and Ba 2015, algorithm 1, in the form of torch.optim.Adam (no amsgrad): m += (1-b1)(g-m), v = b2 v + (1-b2) g g,
+ * Kingma and Ba 2015, algorithm 1, in the form of torch.optim.Adam (no amsgrad):
+ * m += (1-b1)(g-m), v = b2 v + (1-b2) g g,
  * w -= lr/(1-b1^t) m / (sqrt(v)/sqrt(1-b2^t) + eps). Padding rows and unused weights have
  * g = 0 always, so m, v and w never move.
  * Weight decay is decoupled (Loshchilov and Hutter 2019; torch.optim.AdamW): adam_decay on

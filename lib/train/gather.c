@@ -5,12 +5,13 @@
 
 #define LINE 64 /* bytes of a cache line */
 
+/* Into the second-level cache: the first holds what the products work on. */
 static void ask(const void *p, size_t bytes)
 {
     const char *c = p;
     for (size_t k = 0; k < bytes; k += LINE)
-        __builtin_prefetch(c + k);
-    __builtin_prefetch(c + bytes - 1); /* p need not begin a line */
+        __builtin_prefetch(c + k, 0, 2);
+    __builtin_prefetch(c + bytes - 1, 0, 2); /* p need not begin a line */
 }
 
 void gather_ask(const struct samples *s, const int *ids, int n)
@@ -18,7 +19,7 @@ void gather_ask(const struct samples *s, const int *ids, int n)
     for (int r = 0; r < n; r++) {
         size_t i = (size_t)ids[r];
         if (s->label)
-            __builtin_prefetch(s->label + i);
+            __builtin_prefetch(s->label + i, 0, 2);
         if (s->n_dense)
             ask(s->dense + i * s->n_dense, s->n_dense * sizeof *s->dense);
         if (s->bag)
