@@ -11,8 +11,9 @@
  * Row-major; shapes in [brackets]; B rows of a block, D and N widths; real is float, see
  * nn/real.h. Activations have a leading dimension (ld) with room for tile_pad(width) columns,
  * and room for B rounded up to TILE_ROWS. What is beside the width may hold anything finite
- * and may be overwritten: no result reads it. Nothing allocates, nothing fails. Backward functions add to parameter gradients and overwrite input gradients unless
- * said otherwise. A block is summed in row order, so results do not depend on threads.
+ * and may be overwritten: no result reads it. Nothing allocates, nothing fails. Backward
+ * functions add to parameter gradients and overwrite input gradients unless said otherwise.
+ * A block is summed in row order, so results do not depend on threads.
  */
 #ifndef MM_TRAIN_LAYER_H
 #define MM_TRAIN_LAYER_H
