@@ -288,6 +288,8 @@ static void test_options(void)
     o = opts;
     o.decay = 0.1;
     ok(!trainer_new(&tm, ids, 10, ids, 10, &o, &e), "%s", e.text);
+    const struct trainer_tensor one = {"w", 0, 1, 1, 1};
+    tm.tensors = &one, tm.n_tensors = 1;
     o.decay = 100;
     ok(!trainer_new(&tm, ids, 10, ids, 10, &o, &e), "%s", e.text);
     o.decay = -0.1;
