@@ -79,6 +79,17 @@ $(BIN)/%: $(O)/tools/%.o $(O)/libmm.a
 $(O)/tests/%: $(O)/tests/%.o $(O)/libmm.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(ALL_LDLIBS)
 
+# One test compiles what trains in double (lib/nn/real.h) to meet PyTorch's float64.
+EXACT_SRC := tests/test_exact.c lib/nn/tile.c \
+             $(addprefix lib/train/,layer.c gather.c dlrm.c mlp.c adam.c trainer.c)
+EXACT_OBJ := $(EXACT_SRC:%.c=$(O)/exact/%.o)
+$(O)/exact/%.o: %.c $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -DMM_REAL_DOUBLE -MMD -MP -c -o $@ $<
+$(O)/tests/test_exact: $(EXACT_OBJ) $(O)/libmm.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(ALL_LDLIBS)
+
 $(O)/bench/%: $(O)/bench/%.o $(O)/libmm.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(ALL_LDLIBS)
 
@@ -112,4 +123,4 @@ uninstall:
 clean:
 	rm -rf build build-san bin
 
--include $(LIB_OBJ:.o=.d) $(TOOL_SRC:%.c=$(O)/%.d) $(TEST_SRC:%.c=$(O)/%.d) $(BENCHES:=.d)
+-include $(LIB_OBJ:.o=.d) $(TOOL_SRC:%.c=$(O)/%.d) $(TEST_SRC:%.c=$(O)/%.d) $(BENCHES:=.d) $(EXACT_OBJ:.o=.d)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "train/dlrm.h"
-#include "golden/train/golden.h"
-#include "tap.h"
-#include "train/adam.h"
+#include "golden/train/torch.h"
 
 /* A data set of any shape, owned. */
 struct data {
@@ -56,73 +54,6 @@ static struct dlrm *model(const struct dlrm_config *c, const struct data *d)
     if (!m || dlrm_bind(m, &d->s, &e) < 0)
         die("%s", e.text);
     return m;
-}
-
-/* ---- PyTorch ---- */
-
-static void golden_data(struct golden *g, struct data *d, int n, const struct dlrm_config *c)
-{
-    data_init(d, n, c, 1);
-    memcpy(d->dense, golden_take(g, (size_t)n * c->n_dense), (size_t)n * c->n_dense * 4);
-    const float *bags = golden_take(g, (size_t)n * c->bag);
-    for (int i = 0; i < n * c->bag; i++)
-        d->bags[i] = (int)bags[i];
-    for (int b = 0; b < c->n_blocks; b++)
-        memcpy(d->vec[b], golden_take(g, (size_t)n * c->dim), (size_t)n * c->dim * 4);
-    const float *y = golden_take(g, (size_t)n);
-    for (int i = 0; i < n; i++)
-        d->label[i] = (unsigned char)y[i];
-}
-
-static void against_torch(const char *name, int n, const struct dlrm_config *c)
-{
-    struct golden g;
-    struct data d;
-    struct trainer_tensor t[DLRM_TENSORS];
-    struct layer_loss sum = {0, 0};
-    float z[64];
-    golden_open(&g, name);
-    golden_data(&g, &d, n, c);
-    const float *weight = golden_take(&g, 2);
-    struct dlrm *m = model(c, &d);
-    struct trainer_model tm = dlrm_model(m);
-    int nt = dlrm_tensors(m, t);
-    const float *start = golden_take(&g, tm.n_params);
-    memcpy(tm.params, start, tm.n_params * sizeof(float));
-    dlrm_logits(m, z, d.ids, n);
-    ok(golden_error(z, golden_take(&g, (size_t)n), (size_t)n) < 1e-5, "%s: logits", name);
-    tm.gradient(tm.self, &sum, d.ids, n, weight, 0);
-    const float *loss = golden_take(&g, 2);
-    near(sum.weighted / n, loss[0], 1e-6, "weighted loss");
-    near(sum.plain / n, loss[1], 1e-6, "unweighted loss");
-    double worst = golden_tensors(tm.grads, golden_take(&g, tm.n_params), t, nt);
-    ok(worst < 1e-5, "%s: gradients (worst tensor %.1e)", name, worst);
-    for (int i = 0; i < 20; i++) {
-        tm.gradient(tm.self, &sum, d.ids, n, weight, 0);
-        adam_sgd(tm.params, tm.grads, tm.n_params, 0.1);
-    }
-    worst = golden_tensors(tm.params, golden_take(&g, tm.n_params), t, nt);
-    ok(worst < 1e-5, "%s: 20 steps of gradient descent (%.1e)", name, worst);
-    memcpy(tm.params, start, tm.n_params * sizeof(float));
-    float *mom = xcalloc(2 * tm.n_params, sizeof *mom);
-    for (int i = 0; i < 20; i++) {
-        tm.gradient(tm.self, &sum, d.ids, n, weight, 0);
-        adam_step(tm.params, mom, mom + tm.n_params, tm.grads, tm.n_params, i + 1,
-                  &(struct adam){ADAM_DEFAULTS});
-    }
-    worst = golden_tensors(tm.params, golden_take(&g, tm.n_params), t, nt);
-    ok(worst < 1e-4, "%s: 20 steps of Adam (%.1e)", name, worst);
-    ok(g.at == g.b.len, "%s: read to its end", name);
-    const struct trainer_tensor *table = &t[4];
-    const float *pad = tm.params + table->at + (size_t)(table->rows - 1) * table->cols;
-    double moved = 0;
-    for (int k = 0; k < table->cols; k++)
-        moved += fabs(pad[k]);
-    near(moved, 0, 0, "the padding row is still zero");
-    free(mom);
-    dlrm_free(m);
-    data_release(&d);
-    buf_release(&g.b);
 }
 
 /* ---- gradients, every part present or absent ---- */
@@ -273,13 +204,15 @@ static void test_init(void)
 
 int main(void)
 {
-    against_torch("dlrm_dot.bin", 48,
-                  &(struct dlrm_config){DLRM_DEFAULTS, .n_dense = 8, .bag = 11,
-                                        .n_categories = 20, .n_blocks = 2});
-    against_torch("dlrm_cat.bin", 37,
-                  &(struct dlrm_config){.n_dense = 3, .bag = 4, .n_categories = 9, .n_blocks = 1,
-                                        .dim = 6, .bottom = 5, .top = {7, 4},
-                                        .variant = DLRM_CAT});
+    static const struct torch_bounds bounds = {1e-5, 1e-5, 1e-4, 1e-6};
+    torch_dlrm("dlrm_dot.bin", 48,
+               &(struct dlrm_config){DLRM_DEFAULTS, .n_dense = 8, .bag = 11, .n_categories = 20,
+                                     .n_blocks = 2},
+               bounds);
+    torch_dlrm("dlrm_cat.bin", 37,
+               &(struct dlrm_config){.n_dense = 3, .bag = 4, .n_categories = 9, .n_blocks = 1,
+                                     .dim = 6, .bottom = 5, .top = {7, 4}, .variant = DLRM_CAT},
+               bounds);
     check_gradients("dot", (struct dlrm_config){.n_dense = 3, .bag = 3, .n_categories = 5,
                                                 .n_blocks = 2, .dropout = 0.3f});
     check_gradients("cat", (struct dlrm_config){.n_dense = 3, .bag = 3, .n_categories = 5,

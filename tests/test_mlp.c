@@ -1,65 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "train/mlp.h"
-#include "golden/train/golden.h"
-#include "tap.h"
-#include "train/adam.h"
-
-static void against_torch(const char *name, int activation)
-{
-    enum { N = 40, IN = 21, H = 18, F = 7 };
-    struct golden g;
-    struct err e;
-    struct trainer_tensor t[MLP_TENSORS];
-    struct layer_loss sum = {0, 0};
-    float z[N], f[N * F];
-    unsigned char label[N];
-    int ids[N];
-    golden_open(&g, name);
-    const float *x = golden_take(&g, N * IN), *y = golden_take(&g, N);
-    const float *weight = golden_take(&g, 2);
-    for (int i = 0; i < N; i++) {
-        label[i] = (unsigned char)y[i];
-        ids[i] = i;
-    }
-    struct samples_block block = {x, N, IN, NULL};
-    struct samples s = {.n = N, .label = label, .n_blocks = 1, .blocks = &block};
-    struct mlp_config c = {IN, H, F, activation, 0};
-    struct mlp *m = mlp_new(&c, 1, &e);
-    if (!m || mlp_bind(m, &s, &e) < 0)
-        die("%s", e.text);
-    struct trainer_model tm = mlp_model(m);
-    int nt = mlp_tensors(m, t);
-    const float *start = golden_take(&g, tm.n_params);
-    memcpy(tm.params, start, tm.n_params * sizeof(float));
-    mlp_logits(m, z, ids, N);
-    ok(golden_error(z, golden_take(&g, N), N) < 1e-5, "%s: logits", name);
-    tm.gradient(tm.self, &sum, ids, N, weight, 0);
-    near(sum.weighted / N, *golden_take(&g, 2), 1e-6, "loss");
-    double worst = golden_tensors(tm.grads, golden_take(&g, tm.n_params), t, nt);
-    ok(worst < 1e-5, "%s: gradients (worst tensor %.1e)", name, worst);
-    for (int i = 0; i < 20; i++) {
-        tm.gradient(tm.self, &sum, ids, N, weight, 0);
-        adam_sgd(tm.params, tm.grads, tm.n_params, 0.1);
-    }
-    worst = golden_tensors(tm.params, golden_take(&g, tm.n_params), t, nt);
-    ok(worst < 1e-5, "%s: 20 steps of gradient descent (%.1e)", name, worst);
-    memcpy(tm.params, start, tm.n_params * sizeof(float));
-    float *mom = xcalloc(2 * tm.n_params, sizeof *mom);
-    for (int i = 0; i < 20; i++) {
-        tm.gradient(tm.self, &sum, ids, N, weight, 0);
-        adam_step(tm.params, mom, mom + tm.n_params, tm.grads, tm.n_params, i + 1,
-                  &(struct adam){ADAM_DEFAULTS});
-    }
-    worst = golden_tensors(tm.params, golden_take(&g, tm.n_params), t, nt);
-    ok(worst < 1e-4, "%s: 20 steps of Adam (%.1e)", name, worst);
-    memcpy(tm.params, start, tm.n_params * sizeof(float));
-    mlp_features(m, f, ids, N);
-    ok(golden_error(f, golden_take(&g, N * F), N * F) < 1e-5, "%s: features", name);
-    ok(g.at == g.b.len, "%s: read to its end", name);
-    free(mom);
-    mlp_free(m);
-    buf_release(&g.b);
-}
+#include "golden/train/torch.h"
 
 /* Two blocks looked up by row, dropout on; then saving. */
 static void test_blocks(void)
@@ -126,8 +67,9 @@ static void test_blocks(void)
 
 int main(void)
 {
-    against_torch("mlp_tanh.bin", MLP_TANH);
-    against_torch("mlp_relu.bin", MLP_RELU);
+    static const struct torch_bounds bounds = {1e-5, 1e-5, 1e-4, 1e-6};
+    torch_mlp("mlp_tanh.bin", MLP_TANH, bounds);
+    torch_mlp("mlp_relu.bin", MLP_RELU, bounds);
     test_blocks();
     return done();
 }

@@ -130,6 +130,11 @@ static void test_resume(void)
     x = trainer(b, &other);
     ok(trainer_load(x, half.data, half.len, &e) < 0, "another learning rate: %s", e.text);
     trainer_free(x);
+    other = o;
+    other.decay = 0.1;
+    x = trainer(b, &other);
+    ok(trainer_load(x, half.data, half.len, &e) < 0, "another decay: %s", e.text);
+    trainer_free(x);
     trainer_free(t);
     trainer_free(u);
     dlrm_free(a);
@@ -153,6 +158,28 @@ static void test_diverges(void)
     ok(r < 0 && strstr(e.text, "loss is"), "divergence: %s", e.text);
     trainer_free(t);
     dlrm_free(m);
+}
+
+/* What trainer.h says of a checkpoint. */
+static void test_size(void)
+{
+    struct err e;
+    struct dlrm_config c = {DLRM_DEFAULTS, .n_dense = 8, .bag = 11, .n_categories = 179,
+                            .n_blocks = 2};
+    for (int cat = 0; cat < 2; cat++) {
+        struct buf state = {0};
+        c.variant = cat ? DLRM_CAT : DLRM_DOT;
+        struct dlrm *m = dlrm_new(&c, 1, &e);
+        struct trainer_model tm = dlrm_model(m);
+        tm.label = label;
+        struct trainer *t = trainer_new(&tm, ids, TRAIN, ids + TRAIN, N - TRAIN, &opts, &e);
+        trainer_save(t, &state);
+        ok(tm.n_params == (cat ? 19169 : 13025) && state.len - 16 * tm.n_params < 300,
+           "the full model's checkpoint has %zu bytes", state.len);
+        buf_release(&state);
+        trainer_free(t);
+        dlrm_free(m);
+    }
 }
 
 /* The reducer: early stopping on the loss. */
@@ -209,7 +236,8 @@ static struct trainer_result stop_rule(float (*z)[4], const unsigned char *y, in
 {
     static const int rows[4] = {0, 1, 2, 3};
     struct puppet p = {.z = z};
-    struct trainer_model tm = {&p, &p.param, &p.grad, 1, y, puppet_gradient, puppet_logits};
+    struct trainer_model tm = {&p, &p.param, &p.grad, 1, y, puppet_gradient, puppet_logits,
+                               NULL, 0};
     struct trainer_options o = {TRAINER_DLRM};
     struct trainer_result res;
     struct err e;
@@ -249,12 +277,22 @@ static void test_options(void)
 {
     struct err e = {{0}};
     struct puppet p = {0};
-    struct trainer_model tm = {&p, &p.param, &p.grad, 1, label, puppet_gradient, puppet_logits};
+    struct trainer_model tm = {&p, &p.param, &p.grad, 1, label, puppet_gradient, puppet_logits,
+                               NULL, 0};
     struct trainer_options o = opts;
     ok(!trainer_new(&tm, ids, 10, ids, 0, &o, &e), "%s", e.text);
     o.batch = 0;
     ok(!trainer_new(&tm, ids, 10, ids, 10, &o, &e), "%s", e.text);
     o.batch = 1, o.max_epochs = 299;
+    ok(!trainer_new(&tm, ids, 10, ids, 10, &o, &e), "%s", e.text);
+    o = opts;
+    o.decay = 0.1;
+    ok(!trainer_new(&tm, ids, 10, ids, 10, &o, &e), "%s", e.text);
+    const struct trainer_tensor one = {"w", 0, 1, 1, 1};
+    tm.tensors = &one, tm.n_tensors = 1;
+    o.decay = 100;
+    ok(!trainer_new(&tm, ids, 10, ids, 10, &o, &e), "%s", e.text);
+    o.decay = -0.1;
     ok(!trainer_new(&tm, ids, 10, ids, 10, &o, &e), "%s", e.text);
     float w[2];
     static const unsigned char y[5] = {1, 1, 0, 1, 1};
@@ -273,6 +311,7 @@ int main(void)
     test_learns();
     test_resume();
     test_diverges();
+    test_size();
     test_reducer();
     test_stopping();
     test_options();

@@ -9,14 +9,14 @@ int tile_pad(int n)
 }
 
 #ifdef __x86_64__
-#define LANES 16
-#define NAME(x) x##_16
-#define TARGET SIMD_FUSED __attribute__((target("avx512f")))
-#include "nn/tile_body.inc"
-
 #define LANES 8
 #define NAME(x) x##_8
 #define TARGET SIMD_FUSED __attribute__((target("avx2,fma")))
+#include "nn/tile_body.inc"
+
+#define LANES 16
+#define NAME(x) x##_16
+#define TARGET SIMD_FUSED __attribute__((target("avx512f")))
 #include "nn/tile_body.inc"
 #endif
 
@@ -36,10 +36,10 @@ const char *tile_isa(void)
     return "generic";
 }
 
-void tile_product(float *c, int ldc, const float *a, int a_row, int a_col, const float *b,
-                  int ldb, int M, int N, int K, const float *bias, int add)
+void tile_product(real *c, int ldc, const real *a, int a_row, int a_col, const real *b,
+                  int ldb, int M, int N, int K, const real *bias, int add)
 {
-    assert(M % TILE_ROWS == 0 && N % TILE_COLS == 0 && !(bias && add));
+    assert(M % TILE_ROWS == 0 && N % TILE_ROWS == 0 && !(bias && add));
     size_t ar = (size_t)a_row, ac = (size_t)a_col, lc = (size_t)ldc, lb = (size_t)ldb;
 #ifdef __x86_64__
     if (__builtin_cpu_supports("avx512f")) {

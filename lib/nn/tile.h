@@ -14,10 +14,11 @@
  */
 #ifndef MM_NN_TILE_H
 #define MM_NN_TILE_H
+#include "nn/real.h"
 #include <stddef.h>
 
-#define TILE_COLS 16 /* N and the leading dimensions of B and C are multiples of this */
-#define TILE_ROWS 8  /* M is a multiple of this */
+#define TILE_COLS 16 /* rows of B and C have room for N rounded up to this */
+#define TILE_ROWS 8  /* M and N are multiples of this */
 
 int tile_pad(int n); /* n rounded up to TILE_COLS */
 
@@ -26,7 +27,7 @@ const char *tile_isa(void);  /* "avx512f", "avx2" or "generic": what tile_produc
 /* A(m,k) = a[m*a_row + k*a_col], b [K,ldb], bias [N] or NULL -> c [M,ldc]. With add != 0 the
  * product is added to c (bias must then be NULL). c overlaps nothing; b, c and bias are
  * aligned to 4 bytes only. */
-void tile_product(float *c, int ldc, const float *a, int a_row, int a_col, const float *b,
-                  int ldb, int M, int N, int K, const float *bias, int add);
+void tile_product(real *c, int ldc, const real *a, int a_row, int a_col, const real *b,
+                  int ldb, int M, int N, int K, const real *bias, int add);
 
 #endif

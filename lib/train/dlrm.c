@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "base/util.h"
 #include "nn/tile.h"
+#include "train/gather.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,16 +20,19 @@ static const char magic[8] = "mmDLRM1";
 struct dlrm {
     struct dlrm_config c;
     int vectors, trained; /* interaction vectors; the first trained ones have gradients */
-    int prefix;           /* floats of vectors that the top MLP reads before the dots */
-    int top_in;
+    int row, top_at, top_in; /* of x: width of a row, and the columns that the top MLP reads */
     struct arena weights, scratch;
-    float *params, *grads, *table, *dtable;
+    real *params, *grads, *table, *dtable;
     size_t n_params;
     struct layer_dense bottom[2], top[3];
     struct layer_bag bag;
-    /* One block: [BLOCK, padded width] each. T [BLOCK,vectors,ld], dT [BLOCK,trained,ld]. */
-    float *dense, *hid, *T, *in, *h0, *h1, *out, *z;
-    float *dhid, *dT, *din, *dh0, *dh1, *dout, *dz;
+    struct layer_dots dots;
+    struct trainer_tensor tensor[DLRM_TENSORS];
+    int n_tensors;
+    /* One block: [BLOCK, padded width] each. x [BLOCK,row] holds the vectors and the dots as
+     * the top MLP reads them, dx their gradients. */
+    real *dense, *hid, *x, *h0, *h1, *out, *z;
+    real *dhid, *dx, *dh0, *dh1, *dout, *dz;
     int *bags;
     unsigned char label[BLOCK];
     const struct samples *data;
@@ -45,9 +49,42 @@ static void widths(const struct dlrm *m, int w[5][2])
     memcpy(w, v, sizeof v);
 }
 
-static size_t table_size(const struct dlrm *m)
+/* Cat: all vectors, then the dots. Dot: the bottom output last, so that it and the dots are
+ * side by side; without one the dots are alone. */
+static void place_row(struct dlrm *m)
 {
-    return m->c.bag ? ((size_t)m->c.n_categories + 1) * m->c.dim : 0;
+    const struct dlrm_config *c = &m->c;
+    m->trained = (c->n_dense > 0) + (c->bag > 0);
+    m->vectors = m->trained + c->n_blocks;
+    int all = m->vectors * c->dim, cat = c->variant == DLRM_CAT, last = !cat && c->n_dense;
+    m->dots = (struct layer_dots){.n = m->vectors, .n_train = m->trained, .dim = c->dim, .z = all,
+                                  .first = last ? all - c->dim : 0, .rest = last ? 0 : c->dim};
+    m->top_at = cat ? 0 : last ? all - c->dim : all;
+    m->top_in = all - m->top_at + layer_dots_pairs(m->vectors);
+    int top_end = m->top_at + tile_pad(m->top_in), first_end = m->dots.first + tile_pad(c->dim);
+    m->row = tile_pad(top_end > first_end ? top_end : first_end);
+}
+
+static void add_tensor(struct dlrm *m, const char *name, int rows, int cols, int decays)
+{
+    m->tensor[m->n_tensors++] = (struct trainer_tensor){name, m->n_params, rows, cols, decays};
+    m->n_params += (size_t)rows * cols;
+}
+
+/* Parameters in the order bottom, table, top. */
+static void list_tensors(struct dlrm *m)
+{
+    static const char *const name[5][2] = {
+        {"bottom0.w", "bottom0.b"}, {"bottom1.w", "bottom1.b"}, {"top0.w", "top0.b"},
+        {"top1.w", "top1.b"}, {"top2.w", "top2.b"}};
+    int w[5][2];
+    widths(m, w);
+    for (int i = m->c.n_dense ? 0 : 2; i < 5; i++) {
+        if (i == 2 && m->c.bag)
+            add_tensor(m, "table", m->c.n_categories + 1, m->c.dim, 1);
+        add_tensor(m, name[i][0], w[i][1], w[i][0], 1);
+        add_tensor(m, name[i][1], w[i][1], 1, 0);
+    }
 }
 
 static int set_shape(struct dlrm *m, const struct dlrm_config *c, struct err *e)
@@ -64,19 +101,12 @@ static int set_shape(struct dlrm *m, const struct dlrm_config *c, struct err *e)
         return err_set(e, "dropout %g is not in [0, 1)", (double)c->dropout);
     if (c->variant != DLRM_DOT && c->variant != DLRM_CAT)
         return err_set(e, "DLRM variant %d is neither dot nor cat", c->variant);
-    m->trained = (c->n_dense > 0) + (c->bag > 0);
-    m->vectors = m->trained + c->n_blocks;
-    m->prefix = c->variant == DLRM_CAT ? m->vectors * c->dim : c->n_dense ? c->dim : 0;
-    m->top_in = m->prefix + layer_dots_pairs(m->vectors);
+    place_row(m);
     if (!m->top_in)
         return err_set(e, "DLRM variant dot with %d vectors and no dense features has no input",
                        m->vectors);
     m->bag = (struct layer_bag){c->dim, c->bag, c->n_categories};
-    int w[5][2];
-    widths(m, w);
-    m->n_params = table_size(m);
-    for (int i = c->n_dense ? 0 : 2; i < 5; i++)
-        m->n_params += layer_dense_params(w[i][0], w[i][1]);
+    list_tensors(m);
     return 0;
 }
 
@@ -85,58 +115,53 @@ static struct layer_dense *layer_of(struct dlrm *m, int i)
     return i < 2 ? &m->bottom[i] : &m->top[i - 2];
 }
 
-/* Parameters in the order bottom, table, top. */
 static void place_layers(struct dlrm *m)
 {
-    int w[5][2];
+    int w[5][2], first = m->c.n_dense ? 0 : 2, t = 0;
     widths(m, w);
-    size_t room = 0;
-    int first = m->c.n_dense ? 0 : 2;
+    size_t room = 2 * real_room(m->n_params);
     for (int i = first; i < 5; i++)
         room += layer_dense_room(w[i][0], w[i][1]);
-    arena_init(&m->weights, 2 * arena_room(m->n_params) + room);
-    m->params = arena_take(&m->weights, m->n_params);
-    m->grads = arena_take(&m->weights, m->n_params);
-    size_t at = 0;
-    for (int i = first; i < 5; i++) {
-        if (i == 2) {
-            m->table = m->params + at;
-            m->dtable = m->grads + at;
-            at += table_size(m);
+    arena_init(&m->weights, room);
+    m->params = real_take(&m->weights, m->n_params);
+    m->grads = real_take(&m->weights, m->n_params);
+    for (int i = first; i < 5; i++, t += 2) {
+        if (i == 2 && m->c.bag) {
+            m->table = m->params + m->tensor[t].at;
+            m->dtable = m->grads + m->tensor[t].at;
+            t++;
         }
+        size_t at = m->tensor[t].at;
         layer_dense_init(layer_of(m, i), w[i][0], w[i][1], m->params + at, m->grads + at,
                          &m->weights);
-        at += layer_dense_params(w[i][0], w[i][1]);
     }
 }
 
 static void place_block(struct dlrm *m)
 {
     const struct dlrm_config *c = &m->c;
-    int ld = tile_pad(c->dim);
     struct {
-        float **at;
+        real **at;
         int width;
     } part[] = {
         {&m->dense, tile_pad(c->n_dense)}, {&m->hid, tile_pad(c->bottom)},
-        {&m->T, m->vectors * ld}, {&m->in, tile_pad(m->top_in)}, {&m->h0, tile_pad(c->top[0])},
-        {&m->h1, tile_pad(c->top[1])}, {&m->out, TILE_COLS}, {&m->z, 1},
-        {&m->dhid, tile_pad(c->bottom)}, {&m->dT, m->trained * ld},
-        {&m->din, tile_pad(m->top_in)}, {&m->dh0, tile_pad(c->top[0])},
-        {&m->dh1, tile_pad(c->top[1])}, {&m->dout, TILE_COLS}, {&m->dz, 1},
+        {&m->x, m->row}, {&m->h0, tile_pad(c->top[0])}, {&m->h1, tile_pad(c->top[1])},
+        {&m->out, TILE_COLS}, {&m->z, 1}, {&m->dhid, tile_pad(c->bottom)}, {&m->dx, m->row},
+        {&m->dh0, tile_pad(c->top[0])}, {&m->dh1, tile_pad(c->top[1])}, {&m->dout, TILE_COLS},
+        {&m->dz, 1},
     };
     size_t room = 0;
     for (size_t i = 0; i < ARRAY_LEN(part); i++)
-        room += arena_room((size_t)part[i].width * BLOCK);
+        room += real_room((size_t)part[i].width * BLOCK);
     arena_init(&m->scratch, room);
     for (size_t i = 0; i < ARRAY_LEN(part); i++)
-        *part[i].at = arena_take(&m->scratch, (size_t)part[i].width * BLOCK);
+        *part[i].at = real_take(&m->scratch, (size_t)part[i].width * BLOCK);
     m->bags = xcalloc((size_t)BLOCK * (c->bag ? c->bag : 1), sizeof *m->bags);
 }
 
 static int size_differs(const struct dlrm *m, size_t bytes, struct err *e)
 {
-    size_t want = sizeof magic + sizeof m->c + m->n_params * sizeof(float);
+    size_t want = sizeof magic + sizeof m->c + m->n_params * sizeof(real);
     return bytes == want ? 0 : err_set(e, "saved DLRM has %zu bytes, not %zu", bytes, want);
 }
 
@@ -207,91 +232,58 @@ int dlrm_bind(struct dlrm *m, const struct samples *s, struct err *e)
 
 /* ---- forward ---- */
 
-/* A shuffled epoch reads rows all over memory: ask for a row's features some rows early. */
-static void prefetch(const struct dlrm *m, int id)
+static int at_most_block(int n)
 {
-    const struct dlrm_config *c = &m->c;
-    size_t i = (size_t)id;
-    if (c->n_dense)
-        __builtin_prefetch(m->data->dense + i * c->n_dense);
-    if (c->bag)
-        __builtin_prefetch(m->data->bags + i * c->bag);
-    for (int b = 0; b < c->n_blocks; b++) {
-        const float *v = samples_vector(m->data, b, id);
-        for (int k = 0; v && k < c->dim; k += 16)
-            __builtin_prefetch(v + k);
-    }
+    return n < BLOCK ? n : BLOCK;
 }
 
-static void copy(float *to, const float *from, int n)
-{
-    if (from)
-        memcpy(to, from, n * sizeof *to);
-    else
-        memset(to, 0, n * sizeof *to);
-}
-
-static void gather(struct dlrm *m, const int *ids, int n, int following)
-{
-    const struct dlrm_config *c = &m->c;
-    int ld = tile_pad(c->dim), ahead = 8;
-    for (int r = 0; r < n; r++) {
-        size_t i = (size_t)ids[r];
-        if (r + ahead < n + following)
-            prefetch(m, ids[r + ahead]);
-        if (c->n_dense)
-            copy(m->dense + (size_t)r * tile_pad(c->n_dense), m->data->dense + i * c->n_dense,
-                 c->n_dense);
-        if (c->bag)
-            memcpy(m->bags + (size_t)r * c->bag, m->data->bags + i * c->bag,
-                   c->bag * sizeof(int));
-        for (int b = 0; b < c->n_blocks; b++)
-            copy(m->T + ((size_t)r * m->vectors + m->trained + b) * ld,
-                 samples_vector(m->data, b, ids[r]), c->dim);
-    }
-}
-
-static void hidden(struct layer_dense *l, float *y, const float *x, int x_ld, const int *ids,
+/* drop NULL: dropout off. */
+static void hidden(struct layer_dense *l, real *y, const real *x, int x_ld, const int *ids,
                    int n, const struct layer_dropout *drop)
 {
     int ld = tile_pad(l->out);
     layer_dense_forward(l, y, ld, x, x_ld, n);
-    layer_relu(y, ld, ld, n);
     if (drop)
-        layer_dropout(y, ld, l->out, n, ids, drop);
+        layer_relu_dropout(y, ld, l->out, n, ids, drop);
+    else
+        layer_relu(y, ld, l->out, n);
 }
 
-/* What the top MLP reads: vectors, then dots. */
-static void interact(struct dlrm *m, int n)
+/* Rows of the block into m->x. The bottom's product may write past its vector: it goes first. */
+static void vectors(struct dlrm *m, const int *ids, int n, const struct layer_dropout *drop)
 {
-    int ld = tile_pad(m->c.dim), in_ld = tile_pad(m->top_in), d = m->c.dim;
-    for (int r = 0; r < n; r++)
-        for (int v = 0; v * d < m->prefix; v++)
-            memcpy(m->in + (size_t)r * in_ld + v * d, m->T + ((size_t)r * m->vectors + v) * ld,
-                   d * sizeof(float));
-    layer_dots_forward(m->in + m->prefix, in_ld, m->T, m->vectors, ld, n);
+    const struct dlrm_config *c = &m->c;
+    int dense = tile_pad(c->n_dense), bottom = tile_pad(c->bottom);
+    if (c->n_dense) {
+        real *x = m->x + m->dots.first;
+        gather_dense(m->dense, dense, m->data, ids, n);
+        hidden(&m->bottom[0], m->hid, m->dense, dense, ids, n, drop);
+        layer_dense_forward(&m->bottom[1], x, m->row, m->hid, bottom, n);
+        layer_relu(x, m->row, c->dim, n);
+    }
+    if (c->bag) {
+        gather_bags(m->bags, m->data, ids, n);
+        layer_bag_forward(&m->bag, m->x + layer_dots_at(&m->dots, m->trained - 1), m->row,
+                          m->table, m->bags, n);
+    }
+    for (int b = 0; b < c->n_blocks; b++)
+        gather_vectors(m->x + layer_dots_at(&m->dots, m->trained + b), m->row, m->data, b, ids,
+                       n);
 }
 
 /* Logits of a block into m->z. key NULL: dropout off. following: ids after these n. */
 static void forward(struct dlrm *m, const int *ids, int n, int following, const uint64_t *key)
 {
     const struct dlrm_config *c = &m->c;
-    int ld = tile_pad(c->dim), row = m->vectors * ld;
     struct layer_dropout drop[3];
     for (int i = 0; i < 3; i++)
         drop[i] = (struct layer_dropout){c->dropout, key ? *key : 0, i};
-    gather(m, ids, n, following);
-    if (c->n_dense) {
-        hidden(&m->bottom[0], m->hid, m->dense, tile_pad(c->n_dense), ids, n,
-               key ? &drop[SITE_BOTTOM] : NULL);
-        layer_dense_forward(&m->bottom[1], m->T, row, m->hid, tile_pad(c->bottom), n);
-        layer_relu(m->T, row, ld, n);
-    }
-    if (c->bag)
-        layer_bag_forward(&m->bag, m->T + (m->trained - 1) * ld, row, m->table, m->bags, n);
-    interact(m, n);
-    hidden(&m->top[0], m->h0, m->in, tile_pad(m->top_in), ids, n, key ? &drop[SITE_TOP0] : NULL);
+    vectors(m, ids, n, key ? &drop[SITE_BOTTOM] : NULL);
+    layer_dots_forward(&m->dots, m->x, m->row, n);
+    gather_ask(m->data, ids + n, at_most_block(following)); /* memory answers meanwhile */
+    hidden(&m->top[0], m->h0, m->x + m->top_at, m->row, ids, n, key ? &drop[SITE_TOP0] : NULL);
     hidden(&m->top[1], m->h1, m->h0, tile_pad(c->top[0]), ids, n, key ? &drop[SITE_TOP1] : NULL);
+    gather_ask_vectors(m->data, ids + n, at_most_block(following));
     layer_dense_forward(&m->top[2], m->out, TILE_COLS, m->h1, tile_pad(c->top[1]), n);
     for (int r = 0; r < n; r++)
         m->z[r] = m->out[r * TILE_COLS];
@@ -299,84 +291,93 @@ static void forward(struct dlrm *m, const int *ids, int n, int following, const 
 
 /* ---- backward ---- */
 
-/* din -> dT: what the top MLP's gradient says to the trained vectors, directly and through
- * the dots. */
-static void interact_backward(struct dlrm *m, int n)
+/* What the top MLP did not read has no gradient yet. */
+static void clear_unread(struct dlrm *m, int n)
 {
-    int ld = tile_pad(m->c.dim), in_ld = tile_pad(m->top_in), d = m->c.dim;
-    memset(m->dT, 0, (size_t)n * m->trained * ld * sizeof(float));
-    for (int r = 0; r < n; r++)
-        for (int v = 0; v < m->trained && v * d < m->prefix; v++)
-            memcpy(m->dT + ((size_t)r * m->trained + v) * ld,
-                   m->din + (size_t)r * in_ld + v * d, d * sizeof(float));
-    layer_dots_backward(m->dT, m->trained, m->din + m->prefix, in_ld, m->T, m->vectors, ld, n);
+    for (int v = 0; v < m->trained; v++)
+        if (layer_dots_at(&m->dots, v) < m->top_at)
+            for (int r = 0; r < n; r++)
+                memset(m->dx + (size_t)r * m->row + layer_dots_at(&m->dots, v), 0,
+                       m->c.dim * sizeof(real));
+}
+
+/* From m->dx, the gradients of the trained vectors, to the table and the bottom MLP. */
+static void vectors_backward(struct dlrm *m, int n, real scale)
+{
+    const struct dlrm_config *c = &m->c;
+    int bottom = tile_pad(c->bottom);
+    if (c->bag)
+        layer_bag_backward(&m->bag, m->dtable,
+                           m->dx + layer_dots_at(&m->dots, m->trained - 1), m->row, m->bags, n);
+    if (!c->n_dense)
+        return;
+    real *dx = m->dx + m->dots.first;
+    layer_relu_backward(dx, m->row, m->x + m->dots.first, m->row, c->dim, n, 1);
+    layer_dense_backward(&m->bottom[1], m->dhid, bottom, dx, m->row, m->hid, bottom, n);
+    layer_relu_backward(m->dhid, bottom, m->hid, bottom, c->bottom, n, scale);
+    layer_dense_backward(&m->bottom[0], NULL, 0, m->dhid, bottom, m->dense,
+                         tile_pad(c->n_dense), n);
 }
 
 /* Gradients of a block from m->dz; activations as forward left them. */
 static void backward(struct dlrm *m, int n)
 {
     const struct dlrm_config *c = &m->c;
-    int ld = tile_pad(c->dim), in_ld = tile_pad(m->top_in), ld0 = tile_pad(c->top[0]);
-    int ld1 = tile_pad(c->top[1]), ldb = tile_pad(c->bottom), row = m->vectors * ld;
-    float scale = 1 / (1 - c->dropout);
+    int ld0 = tile_pad(c->top[0]), ld1 = tile_pad(c->top[1]);
+    real scale = 1 / (1 - c->dropout);
     for (int r = 0; r < n; r++)
         m->dout[r * TILE_COLS] = m->dz[r];
     layer_dense_backward(&m->top[2], m->dh1, ld1, m->dout, TILE_COLS, m->h1, ld1, n);
-    layer_relu_backward(m->dh1, ld1, m->h1, ld1, ld1, n, scale);
+    layer_relu_backward(m->dh1, ld1, m->h1, ld1, c->top[1], n, scale);
     layer_dense_backward(&m->top[1], m->dh0, ld0, m->dh1, ld1, m->h0, ld0, n);
-    layer_relu_backward(m->dh0, ld0, m->h0, ld0, ld0, n, scale);
-    layer_dense_backward(&m->top[0], m->trained ? m->din : NULL, in_ld, m->dh0, ld0, m->in,
-                         in_ld, n);
+    layer_relu_backward(m->dh0, ld0, m->h0, ld0, c->top[0], n, scale);
+    layer_dense_backward(&m->top[0], m->trained ? m->dx + m->top_at : NULL, m->row, m->dh0, ld0,
+                         m->x + m->top_at, m->row, n);
     if (!m->trained)
         return;
-    interact_backward(m, n);
-    if (c->bag)
-        layer_bag_backward(&m->bag, m->dtable, m->dT + (m->trained - 1) * ld, m->trained * ld,
-                           m->bags, n);
-    if (!c->n_dense)
-        return;
-    layer_relu_backward(m->dT, m->trained * ld, m->T, row, ld, n, 1);
-    layer_dense_backward(&m->bottom[1], m->dhid, ldb, m->dT, m->trained * ld, m->hid, ldb, n);
-    layer_relu_backward(m->dhid, ldb, m->hid, ldb, ldb, n, scale);
-    layer_dense_backward(&m->bottom[0], NULL, 0, m->dhid, ldb, m->dense, tile_pad(c->n_dense),
-                         n);
+    clear_unread(m, n);
+    layer_dots_backward(&m->dots, m->dx, m->row, m->x, m->row, n);
+    vectors_backward(m, n, scale);
 }
 
-static void pack(struct dlrm *m)
+/* Before the blocks of a batch: packed weights, and the first block asked for. */
+static void start(struct dlrm *m, const int *ids, int n)
 {
     for (int i = m->c.n_dense ? 0 : 2; i < 5; i++)
         layer_dense_pack(layer_of(m, i));
+    gather_ask(m->data, ids, at_most_block(n));
+    gather_ask_vectors(m->data, ids, at_most_block(n));
 }
 
 static void gradient(void *self, struct layer_loss *sum, const int *ids, int n,
-                     const float weight[2], uint64_t key)
+                     const real weight[2], uint64_t key)
 {
     struct dlrm *m = self;
-    memset(m->grads, 0, m->n_params * sizeof(float));
-    pack(m);
+    memset(m->grads, 0, m->n_params * sizeof(real));
+    start(m, ids, n);
     for (int at = 0; at < n; at += BLOCK) {
-        int rows = n - at < BLOCK ? n - at : BLOCK;
+        int rows = at_most_block(n - at);
         forward(m, ids + at, rows, n - at - rows, &key);
         for (int r = 0; r < rows; r++)
             m->label[r] = m->data->label[ids[at + r]];
-        layer_bce(m->dz, sum, m->z, m->label, rows, weight, 1.0f / n);
+        layer_bce(m->dz, sum, m->z, m->label, rows, weight, (real)1 / n);
         backward(m, rows);
     }
     for (int i = m->c.n_dense ? 0 : 2; i < 5; i++)
         layer_dense_unpack(layer_of(m, i));
 }
 
-void dlrm_logits(struct dlrm *m, float *z, const int *ids, int n)
+void dlrm_logits(struct dlrm *m, real *z, const int *ids, int n)
 {
-    pack(m);
+    start(m, ids, n);
     for (int at = 0; at < n; at += BLOCK) {
-        int rows = n - at < BLOCK ? n - at : BLOCK;
+        int rows = at_most_block(n - at);
         forward(m, ids + at, rows, n - at - rows, NULL);
         memcpy(z + at, m->z, rows * sizeof *z);
     }
 }
 
-static void logits(void *self, float *z, const int *ids, int n)
+static void logits(void *self, real *z, const int *ids, int n)
 {
     dlrm_logits(self, z, ids, n);
 }
@@ -384,37 +385,23 @@ static void logits(void *self, float *z, const int *ids, int n)
 struct trainer_model dlrm_model(struct dlrm *m)
 {
     return (struct trainer_model){m, m->params, m->grads, m->n_params,
-                                  m->data ? m->data->label : NULL, gradient, logits};
+                                  m->data ? m->data->label : NULL, gradient, logits,
+                                  m->tensor, m->n_tensors};
 }
 
 /* ---- tensors and files ---- */
 
 int dlrm_tensors(const struct dlrm *m, struct trainer_tensor out[DLRM_TENSORS])
 {
-    static const char *const name[5][2] = {
-        {"bottom0.w", "bottom0.b"}, {"bottom1.w", "bottom1.b"}, {"top0.w", "top0.b"},
-        {"top1.w", "top1.b"}, {"top2.w", "top2.b"}};
-    int w[5][2], n = 0;
-    size_t at = 0;
-    widths(m, w);
-    for (int i = m->c.n_dense ? 0 : 2; i < 5; i++) {
-        if (i == 2 && m->c.bag) {
-            out[n++] = (struct trainer_tensor){"table", at, m->c.n_categories + 1, m->c.dim};
-            at += ((size_t)m->c.n_categories + 1) * m->c.dim;
-        }
-        out[n++] = (struct trainer_tensor){name[i][0], at, w[i][1], w[i][0]};
-        at += (size_t)w[i][0] * w[i][1];
-        out[n++] = (struct trainer_tensor){name[i][1], at, w[i][1], 1};
-        at += w[i][1];
-    }
-    return n;
+    memcpy(out, m->tensor, sizeof m->tensor);
+    return m->n_tensors;
 }
 
 void dlrm_save(const struct dlrm *m, struct buf *to)
 {
     buf_add(to, magic, sizeof magic);
     buf_add(to, &m->c, sizeof m->c);
-    buf_add(to, m->params, m->n_params * sizeof(float));
+    buf_add(to, m->params, m->n_params * sizeof(real));
 }
 
 struct dlrm *dlrm_load(const void *bytes, size_t n, struct err *e)
@@ -428,6 +415,6 @@ struct dlrm *dlrm_load(const void *bytes, size_t n, struct err *e)
     struct dlrm *m = make(&c, n, e);
     if (m)
         memcpy(m->params, (const char *)bytes + sizeof magic + sizeof c,
-               m->n_params * sizeof(float));
+               m->n_params * sizeof(real));
     return m;
 }

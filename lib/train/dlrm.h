@@ -56,7 +56,7 @@ int dlrm_bind(struct dlrm *m, const struct samples *s, struct err *e) MM_MUST_CH
 struct trainer_model dlrm_model(struct dlrm *m);
 
 /* Logits z [n] of the bound samples ids [n], dropout off. */
-void dlrm_logits(struct dlrm *m, float *z, const int *ids, int n);
+void dlrm_logits(struct dlrm *m, real *z, const int *ids, int n);
 
 /* The tensors within the flat parameters, in order; returns how many (at most 11). */
 #define DLRM_TENSORS 11

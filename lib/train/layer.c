@@ -2,13 +2,16 @@
 #include "train/layer.h"
 #include "base/rng.h"
 #include "base/simd.h"
-#include "nn/fastmath.h"
 #include "nn/tile.h"
 #include <assert.h>
-#include <math.h>
 #include <string.h>
 
-static int round_rows(int n)
+typedef real v16
+    __attribute__((vector_size(16 * sizeof(real)), aligned(sizeof(real)), may_alias));
+#define LOAD(p) (*(const v16 *)(p))
+#define STORE(p, v) (*(v16 *)(p) = (v))
+
+static int round_up(int n)
 {
     return (n + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
 }
@@ -23,118 +26,106 @@ size_t layer_dense_params(int in, int out)
 size_t layer_dense_room(int in, int out)
 {
     size_t i = tile_pad(in), o = tile_pad(out);
-    return arena_room(in * o) + arena_room(out * i) + arena_room(o) +
-           arena_room(round_rows(out) * i) + arena_room(o);
+    return real_room(in * o) + real_room(out * i) + real_room(o) +
+           real_room(round_up(out) * i) + real_room(o);
 }
 
-void layer_dense_init(struct layer_dense *l, int in, int out, float *params, float *grads,
+void layer_dense_init(struct layer_dense *l, int in, int out, real *params, real *grads,
                       struct arena *scratch)
 {
     size_t i = tile_pad(in), o = tile_pad(out), nw = (size_t)in * out;
     *l = (struct layer_dense){.in = in, .out = out, .w = params, .b = params + nw,
                               .dw = grads, .db = grads + nw};
-    l->wt = arena_take(scratch, in * o);
-    l->wp = arena_take(scratch, out * i);
-    l->bp = arena_take(scratch, o);
-    l->gw = arena_take(scratch, round_rows(out) * i);
-    l->gb = arena_take(scratch, o);
+    l->wt = real_take(scratch, in * o);
+    l->wp = real_take(scratch, out * i);
+    l->bp = real_take(scratch, o);
+    l->gw = real_take(scratch, round_up(out) * i);
+    l->gb = real_take(scratch, o);
 }
 
 void layer_dense_pack(struct layer_dense *l)
 {
     size_t in_ld = tile_pad(l->in), out_ld = tile_pad(l->out);
     for (int n = 0; n < l->out; n++) {
-        const float *row = l->w + (size_t)n * l->in;
-        memcpy(l->wp + n * in_ld, row, l->in * sizeof(float));
+        const real *row = l->w + (size_t)n * l->in;
+        memcpy(l->wp + n * in_ld, row, l->in * sizeof(real));
         for (int k = 0; k < l->in; k++)
             l->wt[k * out_ld + n] = row[k];
     }
-    memcpy(l->bp, l->b, l->out * sizeof(float));
-    memset(l->gw, 0, round_rows(l->out) * in_ld * sizeof(float));
-    memset(l->gb, 0, out_ld * sizeof(float));
+    memcpy(l->bp, l->b, l->out * sizeof(real));
+    memset(l->gw, 0, round_up(l->out) * in_ld * sizeof(real));
+    memset(l->gb, 0, out_ld * sizeof(real));
 }
 
 SIMD_FAST void layer_dense_unpack(struct layer_dense *l)
 {
     size_t in_ld = tile_pad(l->in);
     for (int n = 0; n < l->out; n++) {
-        float *dw = l->dw + (size_t)n * l->in;
-        const float *gw = l->gw + n * in_ld;
+        real *dw = l->dw + (size_t)n * l->in;
+        const real *gw = l->gw + n * in_ld;
         for (int k = 0; k < l->in; k++)
             dw[k] += gw[k];
         l->db[n] += l->gb[n];
     }
 }
 
-void layer_dense_forward(const struct layer_dense *l, float *y, int y_ld, const float *x,
+void layer_dense_forward(const struct layer_dense *l, real *y, int y_ld, const real *x,
                          int x_ld, int rows)
 {
-    tile_product(y, y_ld, x, x_ld, 1, l->wt, tile_pad(l->out), round_rows(rows),
-                 tile_pad(l->out), l->in, l->bp, 0); /* y = x W^T + b */
+    tile_product(y, y_ld, x, x_ld, 1, l->wt, tile_pad(l->out), round_up(rows), round_up(l->out),
+                 l->in, l->bp, 0); /* y = x W^T + b */
 }
 
-/* One addition a row and column, in row order. */
-SIMD_FAST static void add_rows(float *sum, const float *dy, int ld, int cols, int rows)
+/* One addition a row and column, in row order. sum and dy have room up to a multiple of 16. */
+SIMD_FAST static void add_rows(real *sum, const real *dy, int ld, int cols, int rows)
 {
-    for (int r = 0; r < rows; r++, dy += ld)
-        for (int c = 0; c < cols; c++)
-            sum[c] += dy[c];
+    for (int c = 0; c < cols; c += 16) {
+        v16 s = LOAD(sum + c);
+        for (int r = 0; r < rows; r++)
+            s += LOAD(dy + (size_t)r * ld + c);
+        STORE(sum + c, s);
+    }
 }
 
-void layer_dense_backward(struct layer_dense *l, float *dx, int dx_ld, const float *dy,
-                          int dy_ld, const float *x, int x_ld, int rows)
+void layer_dense_backward(struct layer_dense *l, real *dx, int dx_ld, const real *dy,
+                          int dy_ld, const real *x, int x_ld, int rows)
 {
-    int in_ld = tile_pad(l->in);
-    tile_product(l->gw, in_ld, dy, 1, dy_ld, x, x_ld, round_rows(l->out), in_ld, rows, NULL,
+    int in_ld = tile_pad(l->in), cols = round_up(l->in);
+    tile_product(l->gw, in_ld, dy, 1, dy_ld, x, x_ld, round_up(l->out), cols, rows, NULL,
                  1); /* dW += dy^T x */
     add_rows(l->gb, dy, dy_ld, l->out, rows);
     if (dx)
-        tile_product(dx, dx_ld, dy, dy_ld, 1, l->wp, in_ld, round_rows(rows), in_ld, l->out,
-                     NULL, 0); /* dx = dy W */
+        tile_product(dx, dx_ld, dy, dy_ld, 1, l->wp, in_ld, round_up(rows), cols, l->out, NULL,
+                     0); /* dx = dy W */
 }
 
 /* ---- activations ---- */
 
-SIMD_FAST void layer_relu(float *y, int ld, int cols, int rows)
+SIMD_FAST void layer_relu(real *y, int ld, int cols, int rows)
 {
     for (int r = 0; r < rows; r++, y += ld)
         for (int c = 0; c < cols; c++)
             y[c] = y[c] < 0 ? 0 : y[c];
 }
 
-SIMD_FAST void layer_relu_backward(float *dy, int dy_ld, const float *y, int y_ld, int cols,
-                                   int rows, float scale)
+SIMD_FAST void layer_relu_backward(real *dy, int dy_ld, const real *y, int y_ld, int cols,
+                                   int rows, real scale)
 {
     for (int r = 0; r < rows; r++, dy += dy_ld, y += y_ld)
         for (int c = 0; c < cols; c++)
             dy[c] *= y[c] > 0 ? scale : 0;
 }
 
-/* log(1+u) for 0 <= u <= 1: 2 atanh(s), s = u/(2+u) <= 1/3; the first term left out is under
- * 2e-9 of the sum. */
-SIMD_INLINE float log1p_poly(float u)
-{
-    float s = u / (2 + u), q = s * s, p = 1.0f / 15;
-    p = p * q + 1.0f / 13;
-    p = p * q + 1.0f / 11;
-    p = p * q + 1.0f / 9;
-    p = p * q + 1.0f / 7;
-    p = p * q + 0.2f;
-    p = p * q + 1.0f / 3;
-    p = p * q + 1;
-    return 2 * s * p;
-}
-
-SIMD_FAST void layer_tanh(float *y, int ld, int cols, int rows)
+SIMD_FAST void layer_tanh(real *y, int ld, int cols, int rows)
 {
     for (int r = 0; r < rows; r++, y += ld)
         for (int c = 0; c < cols; c++) {
-            float e = exp_poly(2 * y[c]);
+            real e = real_exp(2 * y[c]);
             y[c] = (e - 1) / (e + 1);
         }
 }
 
-SIMD_FAST void layer_tanh_backward(float *dy, int dy_ld, const float *y, int y_ld, int cols,
+SIMD_FAST void layer_tanh_backward(real *dy, int dy_ld, const real *y, int y_ld, int cols,
                                    int rows)
 {
     for (int r = 0; r < rows; r++, dy += dy_ld, y += y_ld)
@@ -144,57 +135,79 @@ SIMD_FAST void layer_tanh_backward(float *dy, int dy_ld, const float *y, int y_l
 
 /* ---- dropout ---- */
 
-SIMD_FAST static void drop_row(float *y, int cols, uint32_t k0, uint32_t k1, uint32_t below,
-                               float scale)
+SIMD_FAST static void drop_row(real *y, int cols, uint32_t k0, uint32_t k1, uint32_t below,
+                               real scale)
 {
     for (int c = 0; c < cols; c++) {
         uint32_t h = (uint32_t)c * 0x9e3779b9u + k0;
         h = (h ^ h >> 16) * 0x7feb352du;
         h = (h ^ h >> 15 ^ k1) * 0x846ca68bu;
         h ^= h >> 16;
-        y[c] = h < below ? 0 : y[c] * scale;
+        real s = h < below ? 0 : scale;
+        y[c] = y[c] < 0 ? 0 : y[c] * s;
     }
 }
 
-void layer_dropout(float *y, int ld, int cols, int rows, const int *ids,
-                   const struct layer_dropout *d)
+void layer_relu_dropout(real *y, int ld, int cols, int rows, const int *ids,
+                        const struct layer_dropout *d)
 {
     assert(d->p >= 0 && d->p < 1);
-    if (d->p <= 0)
+    if (d->p <= 0) {
+        layer_relu(y, ld, cols, rows);
         return;
+    }
     uint32_t below = (uint32_t)(d->p * 4294967296.0);
+    real scale = 1 / (1 - d->p);
     for (int r = 0; r < rows; r++, y += ld) {
         uint64_t k = rng_mix(d->key ^ rng_mix((uint64_t)ids[r] << 8 | (unsigned)d->site));
-        drop_row(y, cols, (uint32_t)k, (uint32_t)(k >> 32), below, 1 / (1 - d->p));
+        drop_row(y, cols, (uint32_t)k, (uint32_t)(k >> 32), below, scale);
     }
 }
 
 /* ---- embedding bag ---- */
 
-SIMD_FAST void layer_bag_forward(const struct layer_bag *l, float *restrict y, int y_ld,
-                                 const float *restrict table, const int *bags, int rows)
+/* y [n] = sum of the bag's rows, from column c on: two registers, then one value at a time. */
+SIMD_INLINE void bag_sum(const struct layer_bag *l, real *y, const real *table, const int *bags)
 {
-    for (int r = 0; r < rows; r++, y += y_ld, bags += l->bag) {
-        memset(y, 0, l->dim * sizeof(float));
+    int c = 0;
+    for (; c + 32 <= l->dim; c += 32) {
+        v16 s0 = {0}, s1 = {0};
         for (int i = 0; i < l->bag; i++) {
-            const float *v = table + (size_t)bags[i] * l->dim;
+            const real *v = table + (size_t)bags[i] * l->dim + c;
             if (bags[i] != l->pad)
-                for (int c = 0; c < l->dim; c++)
-                    y[c] += v[c];
+                s0 += LOAD(v), s1 += LOAD(v + 16);
         }
+        STORE(y + c, s0), STORE(y + c + 16, s1);
+    }
+    for (; c < l->dim; c++) {
+        y[c] = 0;
+        for (int i = 0; i < l->bag; i++)
+            if (bags[i] != l->pad)
+                y[c] += table[(size_t)bags[i] * l->dim + c];
     }
 }
 
-SIMD_FAST void layer_bag_backward(const struct layer_bag *l, float *restrict dtable,
-                                  const float *restrict dy, int dy_ld, const int *bags,
+SIMD_FAST void layer_bag_forward(const struct layer_bag *l, real *y, int y_ld,
+                                 const real *table, const int *bags, int rows)
+{
+    for (int r = 0; r < rows; r++, y += y_ld, bags += l->bag)
+        bag_sum(l, y, table, bags);
+}
+
+SIMD_FAST void layer_bag_backward(const struct layer_bag *l, real *restrict dtable,
+                                  const real *restrict dy, int dy_ld, const int *bags,
                                   int rows)
 {
     for (int r = 0; r < rows; r++, dy += dy_ld, bags += l->bag)
         for (int i = 0; i < l->bag; i++) {
-            float *v = dtable + (size_t)bags[i] * l->dim;
-            if (bags[i] != l->pad)
-                for (int c = 0; c < l->dim; c++)
+            real *v = dtable + (size_t)bags[i] * l->dim;
+            int c = 0;
+            if (bags[i] != l->pad) {
+                for (; c + 16 <= l->dim; c += 16)
+                    STORE(v + c, LOAD(v + c) + LOAD(dy + c));
+                for (; c < l->dim; c++)
                     v[c] += dy[c];
+            }
         }
 }
 
@@ -205,84 +218,89 @@ int layer_dots_pairs(int n)
     return n * (n - 1) / 2;
 }
 
-typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
-typedef float v8 __attribute__((vector_size(32)));
-typedef float v4 __attribute__((vector_size(16)));
-
-/* 16 partial sums, then halves added: gcc would not make the tree out of scalars. */
-SIMD_INLINE float dot16(const float *a, const float *b, int ld)
+/* 16 partial sums, halves added (gcc would not make the tree out of scalars), what is left. */
+SIMD_INLINE real dot(const real *a, const real *b, int n)
 {
+    typedef real v8 __attribute__((vector_size(8 * sizeof(real))));
+    typedef real v4 __attribute__((vector_size(4 * sizeof(real))));
     union {
         v16 all;
         v8 half[2];
-    } s16;
+    } s16 = {.all = {0}};
     union {
         v8 all;
         v4 half[2];
     } s8;
-    s16.all = *(const v16 *)a * *(const v16 *)b;
-    for (int k = 16; k < ld; k += 16)
-        s16.all += *(const v16 *)(a + k) * *(const v16 *)(b + k);
+    int k = 0;
+    for (; k + 16 <= n; k += 16)
+        s16.all += LOAD(a + k) * LOAD(b + k);
     s8.all = s16.half[0] + s16.half[1];
     v4 s = s8.half[0] + s8.half[1];
-    return (s[0] + s[2]) + (s[1] + s[3]);
+    real sum = (s[0] + s[2]) + (s[1] + s[3]);
+    for (; k < n; k++)
+        sum += a[k] * b[k];
+    return sum;
 }
 
-SIMD_FAST void layer_dots_forward(float *z, int z_ld, const float *T, int n, int ld, int rows)
+SIMD_FAST void layer_dots_forward(const struct layer_dots *l, real *x, int ld, int rows)
 {
-    for (int r = 0; r < rows; r++, z += z_ld, T += (size_t)n * ld) {
-        float *q = z;
-        for (int i = 1; i < n; i++)
+    for (int r = 0; r < rows; r++, x += ld) {
+        real *z = x + l->z;
+        for (int i = 1; i < l->n; i++)
             for (int j = 0; j < i; j++)
-                *q++ = dot16(T + (size_t)i * ld, T + (size_t)j * ld, ld);
+                *z++ = dot(x + layer_dots_at(l, i), x + layer_dots_at(l, j), l->dim);
     }
 }
 
-SIMD_INLINE void axpy(float *restrict y, float a, const float *restrict x, int n)
+SIMD_INLINE real gradient_of(const real *dz, int i, int j)
 {
-    for (int k = 0; k < n; k++)
-        y[k] += a * x[k];
+    return i > j ? dz[i * (i - 1) / 2 + j] : dz[j * (j - 1) / 2 + i];
 }
 
-SIMD_FAST void layer_dots_backward(float *dT, int n_train, const float *dz, int dz_ld,
-                                   const float *T, int n, int ld, int rows)
+SIMD_FAST void layer_dots_backward(const struct layer_dots *l, real *dx, int dx_ld,
+                                   const real *x, int ld, int rows)
 {
-    for (int r = 0; r < rows; r++, dz += dz_ld, T += (size_t)n * ld) {
-        const float *g = dz;
-        for (int i = 1; i < n; i++)
-            for (int j = 0; j < i; j++, g++) {
-                if (i < n_train)
-                    axpy(dT + (size_t)i * ld, *g, T + (size_t)j * ld, ld);
-                if (j < n_train)
-                    axpy(dT + (size_t)j * ld, *g, T + (size_t)i * ld, ld);
+    for (int r = 0; r < rows; r++, dx += dx_ld, x += ld)
+        for (int v = 0; v < l->n_train; v++) {
+            real *d = dx + layer_dots_at(l, v);
+            int c = 0;
+            for (; c + 16 <= l->dim; c += 16) {
+                v16 s = LOAD(d + c);
+                for (int u = 0; u < l->n; u++)
+                    if (u != v)
+                        s += gradient_of(dx + l->z, u, v) * LOAD(x + layer_dots_at(l, u) + c);
+                STORE(d + c, s);
             }
-        dT += (size_t)n_train * ld;
-    }
+            for (; c < l->dim; c++)
+                for (int u = 0; u < l->n; u++)
+                    if (u != v)
+                        d[c] += gradient_of(dx + l->z, u, v) * x[layer_dots_at(l, u) + c];
+        }
 }
 
 /* ---- sigmoid and loss ---- */
 
-SIMD_FAST void layer_sigmoid(float *p, const float *z, int n)
+SIMD_FAST void layer_sigmoid(real *p, const real *z, int n)
 {
     for (int i = 0; i < n; i++)
-        p[i] = 1 / (1 + exp_poly(-z[i]));
+        p[i] = 1 / (1 + real_exp(-z[i]));
 }
 
-SIMD_FAST static void bce_rows(float *loss, float *dz, const float *z, const float *y,
-                               const float *w, int n, float scale)
+SIMD_FAST static void bce_rows(real *loss, real *dz, const real *z, const real *y,
+                               const real *w, int n, real scale)
 {
     for (int i = 0; i < n; i++) {
-        float e = exp_poly(-fabsf(z[i])), s = 1 / (1 + e);
-        float p = z[i] < 0 ? e * s : s;
-        loss[i] = (z[i] > 0 ? z[i] : 0) - z[i] * y[i] + log1p_poly(e);
+        real e = real_exp(z[i] < 0 ? z[i] : -z[i]), s = 1 / (1 + e);
+        real p = z[i] < 0 ? e * s : s;
+        loss[i] = (z[i] > 0 ? z[i] : 0) - z[i] * y[i] + real_log1p(e);
         dz[i] = w[i] * (p - y[i]) * scale;
     }
 }
 
-void layer_bce(float *dz, struct layer_loss *sum, const float *z, const unsigned char *y, int n,
-               const float weight[2], float scale)
+void layer_bce(real *dz, struct layer_loss *sum, const real *z, const unsigned char *y, int n,
+               const real weight[2], real scale)
 {
-    float loss[64], d[64], label[64], w[64];
+    real loss[64], d[64], label[64], w[64];
     for (int at = 0; at < n; at += 64) {
         int m = n - at < 64 ? n - at : 64;
         for (int i = 0; i < m; i++) {

@@ -42,8 +42,8 @@ int mlp_bind(struct mlp *m, const struct samples *s, struct err *e) MM_MUST_CHEC
 struct trainer_model mlp_model(struct mlp *m);
 
 /* Of the bound samples ids [n], dropout off -> z [n], f [n, features]. */
-void mlp_logits(struct mlp *m, float *z, const int *ids, int n);
-void mlp_features(struct mlp *m, float *f, const int *ids, int n);
+void mlp_logits(struct mlp *m, real *z, const int *ids, int n);
+void mlp_features(struct mlp *m, real *f, const int *ids, int n);
 
 #define MLP_TENSORS 6
 int mlp_tensors(const struct mlp *m, struct trainer_tensor out[MLP_TENSORS]);

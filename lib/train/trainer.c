@@ -23,19 +23,20 @@ struct state {
 struct trainer {
     struct trainer_model model;
     struct trainer_options o;
-    float weight[2];
+    real weight[2];
     int *train, *order, *valid;
     int n_train, n_valid;
     unsigned char *label; /* of rows being scored */
-    float *z;
+    real *z;
+    float *score; /* z, as the metrics want it */
     struct arena memory;
-    float *m, *v, *best;
+    real *m, *v, *best;
     struct state s;
 };
 
 static const char magic[8] = "mmTRN01";
 
-void trainer_weights(float weight[2], int weighting, const unsigned char *label, const int *ids,
+void trainer_weights(real weight[2], int weighting, const unsigned char *label, const int *ids,
                      int n)
 {
     double count[2] = {0, 0};
@@ -43,7 +44,7 @@ void trainer_weights(float weight[2], int weighting, const unsigned char *label,
         count[label[ids[i]]]++;
     for (int k = 0; k < 2; k++) {
         double w = weighting == TRAINER_NONE ? 1 : 1 - count[k] / n;
-        weight[k] = (float)(weighting == TRAINER_SQRT ? sqrt(w) : w);
+        weight[k] = (real)(weighting == TRAINER_SQRT ? sqrt(w) : w);
     }
 }
 
@@ -56,12 +57,13 @@ static uint64_t mix_in(uint64_t h, uint64_t x)
 static uint64_t run_hash(const struct trainer *t)
 {
     const struct trainer_options *o = &t->o;
-    uint64_t lr, h = rng_mix(o->seed);
+    uint64_t lr, decay, h = rng_mix(o->seed);
     memcpy(&lr, &o->lr, sizeof lr);
+    memcpy(&decay, &o->decay, sizeof decay);
     const uint64_t parts[] = {t->model.n_params, (uint64_t)t->n_train, (uint64_t)t->n_valid, lr,
                               (uint64_t)o->batch, (uint64_t)o->weighting, (uint64_t)o->stop,
                               (uint64_t)o->first_epoch, (uint64_t)o->patience,
-                              (uint64_t)o->max_epochs};
+                              (uint64_t)o->max_epochs, decay};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         h = mix_in(h, parts[i]);
     for (int i = 0; i < t->n_train; i++)
@@ -71,8 +73,8 @@ static uint64_t run_hash(const struct trainer *t)
     return h;
 }
 
-static int check_options(const struct trainer_options *o, int n_train, int n_valid,
-                         struct err *e)
+static int check_options(const struct trainer_options *o, const struct trainer_model *model,
+                         int n_train, int n_valid, struct err *e)
 {
     if (n_train < 1 || n_valid < 1)
         return err_set(e, "training with %d rows and validation with %d", n_train, n_valid);
@@ -82,6 +84,11 @@ static int check_options(const struct trainer_options *o, int n_train, int n_val
     if (o->first_epoch < 1 || o->max_epochs < o->first_epoch)
         return err_set(e, "epochs count from %d on but end at %d", o->first_epoch,
                        o->max_epochs);
+    if (!(o->decay >= 0 && o->lr * o->decay < 1))
+        return err_set(e, "weight decay %g: it must not be negative, nor reach 1 with the "
+                       "learning rate %g", o->decay, o->lr);
+    if (o->decay > 0 && !model->n_tensors)
+        return err_set(e, "weight decay %g on a model that does not say what decays", o->decay);
     return 0;
 }
 
@@ -96,7 +103,7 @@ struct trainer *trainer_new(const struct trainer_model *model, const int *train,
                             const int *valid, int n_valid, const struct trainer_options *o,
                             struct err *e)
 {
-    if (check_options(o, n_train, n_valid, e) < 0)
+    if (check_options(o, model, n_train, n_valid, e) < 0)
         return NULL;
     struct trainer *t = xcalloc(1, sizeof *t);
     int most = n_train > n_valid ? n_train : n_valid;
@@ -109,10 +116,11 @@ struct trainer *trainer_new(const struct trainer_model *model, const int *train,
     t->valid = copy_ids(valid, n_valid);
     t->label = xmalloc((size_t)most);
     t->z = xcalloc((size_t)most, sizeof *t->z);
-    arena_init(&t->memory, 3 * arena_room(model->n_params));
-    t->m = arena_take(&t->memory, model->n_params);
-    t->v = arena_take(&t->memory, model->n_params);
-    t->best = arena_take(&t->memory, model->n_params);
+    t->score = xcalloc((size_t)most, sizeof *t->score);
+    arena_init(&t->memory, 3 * real_room(model->n_params));
+    t->m = real_take(&t->memory, model->n_params);
+    t->v = real_take(&t->memory, model->n_params);
+    t->best = real_take(&t->memory, model->n_params);
     trainer_weights(t->weight, o->weighting, model->label, train, n_train);
     memcpy(t->s.magic, magic, sizeof magic);
     t->s.run = run_hash(t);
@@ -129,16 +137,28 @@ void trainer_free(struct trainer *t)
     free(t->valid);
     free(t->label);
     free(t->z);
+    free(t->score);
     free(t);
 }
 
 /* ---- one epoch ---- */
 
+static void step(struct trainer *t)
+{
+    const struct adam o = {ADAM_DEFAULTS}, adam = {t->o.lr, o.beta1, o.beta2, o.eps};
+    const struct trainer_model *m = &t->model;
+    for (int i = 0; t->o.decay > 0 && i < m->n_tensors; i++) {
+        const struct trainer_tensor *k = &m->tensors[i];
+        if (k->decays)
+            adam_decay(m->params + k->at, (size_t)k->rows * k->cols, t->o.lr, t->o.decay);
+    }
+    adam_step(m->params, t->m, t->v, m->grads, m->n_params, ++t->s.steps, &adam);
+}
+
 static int train_once(struct trainer *t, struct trainer_epoch *rec, struct err *e)
 {
     struct layer_loss sum = {0, 0};
     struct rng r;
-    const struct adam o = {ADAM_DEFAULTS}, adam = {t->o.lr, o.beta1, o.beta2, o.eps};
     rng_seed(&r, t->o.seed, (uint64_t)rec->epoch);
     uint64_t key = rng_u64(&r);
     memcpy(t->order, t->train, (size_t)t->n_train * sizeof *t->order);
@@ -146,8 +166,7 @@ static int train_once(struct trainer *t, struct trainer_epoch *rec, struct err *
     for (int at = 0; at < t->n_train; at += t->o.batch) {
         int n = t->n_train - at < t->o.batch ? t->n_train - at : t->o.batch;
         t->model.gradient(t->model.self, &sum, t->order + at, n, t->weight, key);
-        adam_step(t->model.params, t->m, t->v, t->model.grads, t->model.n_params, ++t->s.steps,
-                  &adam);
+        step(t);
         if (!isfinite(sum.plain))
             return err_set(e, "epoch %d: the training loss is %g; try a lower learning rate",
                            rec->epoch, sum.plain);
@@ -157,12 +176,14 @@ static int train_once(struct trainer *t, struct trainer_epoch *rec, struct err *
     return 0;
 }
 
-/* Logits and labels of ids into t->z and t->label. */
+/* Logits and labels of ids into t->z, t->score and t->label. */
 static void score(struct trainer *t, const int *ids, int n)
 {
     t->model.logits(t->model.self, t->z, ids, n);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        t->score[i] = (float)t->z[i];
         t->label[i] = t->model.label[ids[i]];
+    }
 }
 
 static int score_valid(struct trainer *t, struct trainer_epoch *rec, int *one_class,
@@ -175,12 +196,12 @@ static int score_valid(struct trainer *t, struct trainer_epoch *rec, int *one_cl
     if (!isfinite(sum.plain))
         return err_set(e, "epoch %d: the validation loss is %g; try a lower learning rate",
                        rec->epoch, sum.plain);
-    metrics_count(&c, t->label, t->z, t->n_valid, 0); /* p > 0.5 is z > 0 */
+    metrics_count(&c, t->label, t->score, t->n_valid, 0); /* p > 0.5 is z > 0 */
     rec->val_loss = sum.weighted / t->n_valid;
     rec->val_loss_plain = sum.plain / t->n_valid;
     rec->val_fpr = metrics_fpr(&c);
     rec->val_accuracy = metrics_accuracy(&c);
-    rec->val_auc = metrics_auc(t->label, t->z, t->n_valid);
+    rec->val_auc = metrics_auc(t->label, t->score, t->n_valid);
     *one_class = c.tp + c.fp == 0 || c.tn + c.fn == 0;
     return 0;
 }
@@ -189,7 +210,7 @@ static void score_train(struct trainer *t, struct trainer_epoch *rec)
 {
     struct metrics_counts c;
     score(t, t->train, t->n_train);
-    metrics_count(&c, t->label, t->z, t->n_train, 0);
+    metrics_count(&c, t->label, t->score, t->n_train, 0);
     rec->train_fpr = metrics_fpr(&c);
     rec->train_accuracy = metrics_accuracy(&c);
 }
@@ -214,7 +235,7 @@ static void judge(struct trainer *t, struct trainer_epoch *rec, int one_class)
     int reset;
     if (rec->epoch >= t->o.first_epoch && better(t, rec, &reset)) {
         rec->is_best = 1;
-        memcpy(t->best, t->model.params, t->model.n_params * sizeof(float));
+        memcpy(t->best, t->model.params, t->model.n_params * sizeof(real));
         t->s.degenerate = one_class;
         if (reset)
             t->s.improved_at = rec->epoch;
@@ -240,7 +261,7 @@ int trainer_epoch(struct trainer *t, struct trainer_epoch *rec, struct err *e)
     if (rec->is_best)
         t->s.best = *rec;
     if (t->s.finished)
-        memcpy(t->model.params, t->best, t->model.n_params * sizeof(float));
+        memcpy(t->model.params, t->best, t->model.n_params * sizeof(real));
     return !t->s.finished;
 }
 
@@ -268,7 +289,7 @@ void trainer_result(const struct trainer *t, struct trainer_result *out)
 
 void trainer_save(const struct trainer *t, struct buf *to)
 {
-    size_t bytes = t->model.n_params * sizeof(float);
+    size_t bytes = t->model.n_params * sizeof(real);
     buf_add(to, &t->s, sizeof t->s);
     buf_add(to, t->model.params, bytes);
     buf_add(to, t->m, bytes);
@@ -278,7 +299,7 @@ void trainer_save(const struct trainer *t, struct buf *to)
 
 int trainer_load(struct trainer *t, const void *blob, size_t n, struct err *e)
 {
-    size_t bytes = t->model.n_params * sizeof(float);
+    size_t bytes = t->model.n_params * sizeof(real);
     struct state s;
     if (n != sizeof s + 4 * bytes)
         return err_set(e, "saved training has %zu bytes, this run's has %zu", n,

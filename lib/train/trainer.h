@@ -27,23 +27,26 @@
 #include "train/layer.h"
 #include <stdint.h>
 
-/* A tensor within a model's flat parameters: floats at..at+rows*cols. */
+/* A tensor within a model's flat parameters: numbers at..at+rows*cols. */
 struct trainer_tensor {
     const char *name;
     size_t at;
     int rows, cols;
+    int decays; /* 1: weights of dense layers, and the table; 0: biases */
 };
 
 struct trainer_model {
     void *self;
-    float *params, *grads; /* [n_params] */
+    real *params, *grads; /* [n_params] */
     size_t n_params;
     const unsigned char *label; /* of every sample an id can mean */
     /* Sets grads to those of the mean over ids of weight[label] * loss; adds the sums of the
      * losses to sum. key: this epoch's dropout. */
     void (*gradient)(void *self, struct layer_loss *sum, const int *ids, int n,
-                     const float weight[2], uint64_t key);
-    void (*logits)(void *self, float *z, const int *ids, int n); /* dropout off */
+                     const real weight[2], uint64_t key);
+    void (*logits)(void *self, real *z, const int *ids, int n); /* dropout off */
+    const struct trainer_tensor *tensors; /* [n_tensors] of params; only decay asks for them */
+    int n_tensors;
 };
 
 /* none: 1 and 1. basic: W_label = 1 - n_label/n over the training rows. sqrt: its root. */
@@ -57,6 +60,7 @@ struct trainer_options {
     int weighting, stop;
     int first_epoch, patience, max_epochs;
     int train_every; /* training rows are scored in evaluation mode every so many epochs */
+    double decay;    /* of tensors that decay, a step: w -= lr decay w, before Adam's; 0: none */
 };
 #define TRAINER_DLRM \
     .batch = 2048, .lr = 0.01, .stop = TRAINER_BY_FPR, .first_epoch = 300, .patience = 50, \
@@ -86,7 +90,7 @@ struct trainer_result {
 
 struct trainer;
 
-void trainer_weights(float weight[2], int weighting, const unsigned char *label,
+void trainer_weights(real weight[2], int weighting, const unsigned char *label,
                      const int *ids, int n);
 
 /* Borrows the model until trainer_free; copies ids and options. NULL: no training or no
@@ -108,7 +112,9 @@ int trainer_run(struct trainer *t, int (*each)(void *ctx, const struct trainer_e
 
 void trainer_result(const struct trainer *t, struct trainer_result *out);
 
-/* The whole state between two epochs, appended to to. load, into a trainer made of the same
+/* The whole state between two epochs, appended to to: parameters, two moments and the best
+ * parameters, 16 bytes a parameter. The full DLRM (8 dense, 179 categories, two blocks) has
+ * 13,025 parameters as dot and 19,169 as cat: 208 and 307 KB. load, into a trainer made of the same
  * model shape, rows and options, gives one that goes on bit for bit as the first would have.
  * -1: the blob is cut, or is of another run. */
 void trainer_save(const struct trainer *t, struct buf *to);

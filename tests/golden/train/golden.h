@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* For the tests of lib/train: reads the goldens of make_goldens.py, compares tensors, checks
- * gradients numerically. */
+ * gradients numerically. real is float, and double in test_exact, whose goldens are float64. */
 #ifndef GOLDEN_TRAIN_H
 #define GOLDEN_TRAIN_H
 #include "base/buf.h"
@@ -26,18 +26,18 @@ __attribute__((unused)) static void golden_open(struct golden *g, const char *na
         die("%s", e.text);
 }
 
-/* The next n floats; valid until the buffer is released. */
-__attribute__((unused)) static float *golden_take(struct golden *g, size_t n)
+/* The next n numbers; valid until the buffer is released. */
+__attribute__((unused)) static real *golden_take(struct golden *g, size_t n)
 {
-    if (g->at + n * sizeof(float) > g->b.len)
+    if (g->at + n * sizeof(real) > g->b.len)
         die("golden file is too short at byte %zu", g->at);
-    float *p = (float *)(void *)(g->b.data + g->at);
-    g->at += n * sizeof(float);
+    real *p = (real *)(void *)(g->b.data + g->at);
+    g->at += n * sizeof(real);
     return p;
 }
 
 /* max |a-b| over max |b|. */
-__attribute__((unused)) static double golden_error(const float *a, const float *b, size_t n)
+__attribute__((unused)) static double golden_error(const real *a, const real *b, size_t n)
 {
     double most = 0, error = 0;
     for (size_t i = 0; i < n; i++) {
@@ -49,7 +49,7 @@ __attribute__((unused)) static double golden_error(const float *a, const float *
 }
 
 /* The worst tensor. */
-__attribute__((unused)) static double golden_tensors(const float *a, const float *b,
+__attribute__((unused)) static double golden_tensors(const real *a, const real *b,
                                                      const struct trainer_tensor *t, int n)
 {
     double worst = 0;
@@ -63,17 +63,17 @@ __attribute__((unused)) static double golden_tensors(const float *a, const float
 __attribute__((unused)) static double golden_loss(const struct trainer_model *m, const int *ids,
                                                   int n, uint64_t key)
 {
-    static const float weight[2] = {0.8f, 0.3f};
+    static const real weight[2] = {0.8f, 0.3f};
     struct layer_loss sum = {0, 0};
     m->gradient(m->self, &sum, ids, n, weight, key);
     return sum.weighted / n;
 }
 
-__attribute__((unused)) static double golden_slope(const struct trainer_model *m, float *w,
-                                                   float eps, const int *ids, int n,
+__attribute__((unused)) static double golden_slope(const struct trainer_model *m, real *w,
+                                                   real eps, const int *ids, int n,
                                                    uint64_t key)
 {
-    float keep = *w;
+    real keep = *w;
     *w = keep + eps;
     double up = golden_loss(m, ids, n, key), high = *w;
     *w = keep - eps;
@@ -91,14 +91,14 @@ __attribute__((unused)) static double golden_gradient(const struct trainer_model
                                                       const int *ids, int n, uint64_t key)
 {
     int count = t->rows * t->cols, kinks = 0;
-    float *g = xmalloc(count * sizeof *g);
+    real *g = xmalloc(count * sizeof *g);
     double most = 0, error = 0;
     golden_loss(m, ids, n, key);
     memcpy(g, m->grads + t->at, count * sizeof *g);
     for (int i = 0; i < count; i++)
         most = fmax(most, fabs(g[i]));
     for (int i = 0; i < count; i++) {
-        float *w = m->params + t->at + i;
+        real *w = m->params + t->at + i;
         double slope = golden_slope(m, w, 1e-2f, ids, n, key);
         if (fabs(slope - golden_slope(m, w, 5e-3f, ids, n, key)) > 1e-3 * most)
             kinks++;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the goldens beside this file: float32 little-endian (*.bin, in the order of the
-calls to put) and text (*.txt). Run in this folder; versions go to VERSIONS.
-Needs torch, numpy, scikit-learn."""
+"""Writes the goldens beside this file: little-endian float32 (*.bin) and float64 (*64.bin),
+in the order of the calls to put, and text (*.txt). Run in this folder; versions go to
+VERSIONS. Needs torch, numpy, scikit-learn."""
 import numpy as np
 import sklearn
 import torch
@@ -17,11 +17,16 @@ torch.set_num_threads(1)
 def put(f, *arrays):
     for a in arrays:
         a = a.detach().numpy() if torch.is_tensor(a) else np.asarray(a)
-        f.write(a.astype('<f4').tobytes())
+        f.write(a.astype('<f8' if f.name.endswith('64.bin') else '<f4').tobytes())
 
 
-def uniform(g, *shape, bound):
-    return (torch.rand(*shape, generator=g) * 2 - 1) * bound
+def uniform(g, *shape, bound, dtype):
+    return (torch.rand(*shape, generator=g, dtype=dtype) * 2 - 1) * bound
+
+
+def basic(y):
+    """W_label = 1 - n_label/n."""
+    return torch.stack([y.mean(dtype=torch.float64), 1 - y.mean(dtype=torch.float64)]).to(y.dtype)
 
 
 def interact(T, variant, has_bottom):
@@ -61,6 +66,13 @@ def steps(p0, loss, make, n):
     return p
 
 
+def decoupled(p):
+    """Weights and tables decay, biases do not."""
+    return torch.optim.AdamW([{'params': [x for x in p if x.dim() > 1], 'weight_decay': 0.5},
+                              {'params': [x for x in p if x.dim() == 1], 'weight_decay': 0}],
+                             lr=0.01)
+
+
 def train_golden(f, p0, forward, y, w):
     p = [x.clone().requires_grad_() for x in p0]
     z = forward(p)
@@ -70,24 +82,28 @@ def train_golden(f, p0, forward, y, w):
     loss = lambda q: wbce(forward(q), y, w)[0]
     put(f, *steps(p0, loss, lambda q: torch.optim.SGD(q, lr=0.1), 20))
     put(f, *steps(p0, loss, lambda q: torch.optim.Adam(q, lr=0.01), 20))
+    put(f, *steps(p0, loss, decoupled, 20))
 
 
-def make_dlrm(name, seed, B, nd, bag, V, F_, dim, bottom, top, variant):
+def make_dlrm(name, seed, B, nd, bag, V, F_, dim, bottom, top, variant, dtype=torch.float32):
+    """Dense features and vectors are float32 numbers in both precisions."""
     g = torch.Generator().manual_seed(seed)
-    d = torch.randn(B, nd, generator=g)
+    d = torch.randn(B, nd, generator=g).to(dtype)
     c = torch.randint(0, V + 1, (B, bag), generator=g)
     c[0] = V                 # a bag of padding
     c[1] = 1                 # one index repeated
     c[2, 1:] = V
-    blocks = [torch.tanh(torch.randn(B, dim, generator=g)) for _ in range(F_)]
-    y = (torch.rand(B, generator=g) < 0.7).float()
-    w = torch.tensor([0.7, 0.3])
+    blocks = [torch.tanh(torch.randn(B, dim, generator=g)).to(dtype) for _ in range(F_)]
+    for k, b in enumerate(blocks):
+        b[3 + k:6] = 0       # rows without a vector
+    y = (torch.rand(B, generator=g) < 0.7).to(dtype)
+    w = basic(y)
     nv = F_ + 2
     wide = (nv * dim if variant == 'cat' else dim) + nv * (nv - 1) // 2
     sizes = [(bottom, nd), (dim, bottom), (top[0], wide), (top[1], top[0]), (1, top[1])]
-    layers = [[uniform(g, *s, bound=s[1] ** -0.5), uniform(g, s[0], bound=s[1] ** -0.5)]
-              for s in sizes]
-    table = uniform(g, V + 1, dim, bound=0.5)
+    layers = [[uniform(g, *s, bound=s[1] ** -0.5, dtype=dtype),
+               uniform(g, s[0], bound=s[1] ** -0.5, dtype=dtype)] for s in sizes]
+    table = uniform(g, V + 1, dim, bound=0.5, dtype=dtype)
     table[V] = 0
     p0 = [*layers[0], *layers[1], table, *layers[2], *layers[3], *layers[4]]
     with open(name, 'wb') as f:
@@ -95,15 +111,16 @@ def make_dlrm(name, seed, B, nd, bag, V, F_, dim, bottom, top, variant):
         train_golden(f, p0, lambda p: dlrm(p, d, c, blocks, V, variant), y, w)
 
 
-def make_mlp(name, act):
+def make_mlp(name, act, dtype=torch.float32):
     g = torch.Generator().manual_seed(5)
     B, n, h, r = 40, 21, 18, 7
-    x = torch.randn(B, n, generator=g)
-    y = (torch.rand(B, generator=g) < 0.6).float()
-    w = torch.tensor([1.0, 1.0])
+    x = torch.randn(B, n, generator=g).to(dtype)
+    y = (torch.rand(B, generator=g) < 0.6).to(dtype)
+    w = basic(y)
     p0 = []
     for o, i in ((h, n), (r, h), (1, r)):
-        p0 += [uniform(g, o, i, bound=i ** -0.5), uniform(g, o, bound=i ** -0.5)]
+        p0 += [uniform(g, o, i, bound=i ** -0.5, dtype=dtype),
+               uniform(g, o, bound=i ** -0.5, dtype=dtype)]
     features = lambda p: act(F.linear(F.relu(F.linear(x, p[0], p[1])), p[2], p[3]))
     with open(name, 'wb') as f:
         put(f, x, y, w)
@@ -164,8 +181,12 @@ def make_logistic():
 if __name__ == '__main__':
     make_dlrm('dlrm_dot.bin', 1, 48, 8, 11, 20, 2, 32, 64, (64, 32), 'dot')
     make_dlrm('dlrm_cat.bin', 2, 37, 3, 4, 9, 1, 6, 5, (7, 4), 'cat')
+    make_dlrm('dlrm_dot64.bin', 3, 24, 5, 4, 9, 2, 32, 8, (8, 4), 'dot', torch.float64)
+    make_dlrm('dlrm_cat64.bin', 4, 37, 3, 4, 9, 2, 6, 5, (7, 4), 'cat', torch.float64)
     make_mlp('mlp_tanh.bin', torch.tanh)
     make_mlp('mlp_relu.bin', F.relu)
+    make_mlp('mlp_tanh64.bin', torch.tanh, torch.float64)
+    make_mlp('mlp_relu64.bin', F.relu, torch.float64)
     make_metrics()
     make_logistic()
     with open('VERSIONS', 'w') as f:
