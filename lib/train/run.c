@@ -101,6 +101,7 @@ static int train_dlrm(struct run_result *r, const struct run_job *job, struct dl
     const struct dataset *d = job->d;
     struct trainer_options o = {TRAINER_DLRM, .seed = job->seed, .weighting = (int)job->weighting};
     o.lr = job->lr;
+    o.decay = job->decay;
     o.batch = job->batch;
     if (job->stopping == TRAINER_BY_LOSS) {
         o.stop = TRAINER_BY_LOSS;
