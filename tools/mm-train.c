@@ -10,7 +10,9 @@
 #include "db/setting.h"
 #include "db/stage.h"
 #include "nn/blas.h"
+#include "train/compare.h"
 #include "train/grid.h"
+#include "train/reliability.h"
 #include "train/run.h"
 #include <errno.h>
 #include <pthread.h>
@@ -360,6 +362,7 @@ static void put_done(struct stage *s, struct message *m, const struct dataset *d
     else {
         put_epochs(db, run, &m->result);
         put_metrics(db, run, &m->result);
+        reliability_put(db, run, d, m->result.p);
         put_predictions(db, run, &m->result, d);
         stage_unfail(s, item);
         s->done++;
@@ -446,6 +449,8 @@ static int run(struct db *db, const struct opts *o, double every_s)
                 }
         }
         train_all(&s, &p, d, every_s);
+        if (!stage_interrupted() && compare_all(db, (int)o->threads, &e) < 0)
+            die("%s: %s", db_path(db), e.text);
     }
     release_plan(&p);
     dataset_free(d);
