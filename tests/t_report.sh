@@ -78,9 +78,9 @@ n=$(printf '%s\n' "$md" | grep -cE "^The paper's claim .*protocol crossfit: .*(h
 is "$n" 2 "the claim has a verdict for the printed pair of settings and for the best runs"
 like "$md" "18.16 % and 37.58 % .19.4 points lower. and accuracies of 83.48 % and 93.47 % .10.0 points" "the printed numbers of the claim"
 like "$md" "same pair of settings, protocol crossfit: proposed .basic, dropout 0.5.* against baseline .sqrt, dropout 0.5" "the same pair of settings"
-is "$(printf '%s\n' "$md" | grep -c '^| false positive rate at true positive rate 0.9 |')" 2 "at equal true positive rates, twice"
+is "$(printf '%s\n' "$md" | grep -c '^| FPR at TPR 0.9 |')" 2 "at equal true positive rates, twice"
 # Columns: name, proposed, baseline, difference, from, to, words.
-wrong=$(printf '%s\n' "$md" | sed -n "/^## The paper's claim/,/^## Table I:/p" | awk -F ' [|] ' '/^\| (false|acc)/ {
+wrong=$(printf '%s\n' "$md" | sed -n "/^## The paper's claim/,/^## Table I:/p" | awk -F ' [|] ' '/^\| (false|FPR|acc)/ {
     n++; sub(/ \|$/, "", $7); w = $6 < 0 ? "lower" : $5 > 0 ? "higher" : "no difference could be shown"
     if ($7 != w || ($4 - ($2 - $3)) ^ 2 > 0.000003) print } END { if (n != 10) print n " rows" }')
 is "$wrong" "" "words say what the intervals say"

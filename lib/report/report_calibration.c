@@ -15,7 +15,8 @@ static void write_bins(struct doc *d, struct db *db, const char *protocol, const
     int64_t run = compare_best_run(db, protocol, model);
     if (!run)
         return;
-    doc_para(d, "Protocol %s, best run of %s, test rows by predicted probability:", protocol, model);
+    doc_para(d, "Protocol %s, best run of %s, test rows by predicted probability:",
+             protocol, model);
     sqlite3_stmt *q = db_use(db, sql_bins);
     db_int(q, ":run", run);
     if (!rows_table(d, q, "predicted|rows:|mean prediction:|share of positives:|difference:"))
@@ -26,7 +27,8 @@ static void write_scores(struct doc *d, struct db *db, const char *protocol, con
 {
     static const char sql_scores[] =
         "SELECT max(CASE name WHEN 'ece' THEN value END),\n"
-        "max(CASE name WHEN 'loss' THEN value END), max(CASE name WHEN 'pr_auc' THEN value END),\n"
+        "max(CASE name WHEN 'loss' THEN value END),\n"
+        "max(CASE name WHEN 'pr_auc' THEN value END),\n"
         "max(CASE name WHEN 'pr_auc_negative' THEN value END),\n"
         "max(CASE name WHEN 'accuracy_at_threshold' THEN value END),\n"
         "max(CASE name WHEN 'fpr_at_threshold' THEN value END)\n"
@@ -68,10 +70,10 @@ void report_calibration(struct doc *d, struct db *db)
         return;
     }
     doc_table_end(d);
-    doc_para(d, "On the test rows. ECE: mean distance of predicted and real share of positives over "
-             "15 bins; class weights bend it on purpose. PR-AUC of negatives: how well bad visits "
-             "are found; chance gives their share. The threshold was chosen on validation for "
-             "accuracy.");
+    doc_para(d, "On the test rows. ECE: mean distance of predicted and real share of "
+             "positives over 15 bins; class weights bend it on purpose. PR-AUC of "
+             "negatives: how well bad visits are found; chance gives their share. The "
+             "threshold was chosen on validation for accuracy.");
     for (q = db_use(db, sql_protocols); db_step(q);)
         write_protocol(d, db, db_col_text(q, 0));
 }
@@ -84,9 +86,10 @@ void report_odd_runs(struct doc *d, struct db *db)
         "coalesce(r.reason, CASE m.kind WHEN 'majority' THEN 'by design'\n"
         "ELSE 'every validation row is predicted alike' END)\n"
         "FROM run r JOIN experiment x ON x.id = r.experiment_id JOIN model m ON m.name = x.model\n"
-        "WHERE r.stale = 0 AND (r.state = 'failed' OR r.degenerate = 1) ORDER BY 1, 2, 3, 4, 5, 6";
+        "WHERE r.stale = 0 AND (r.state = 'failed' OR r.degenerate = 1)\n"
+        "ORDER BY 1, 2, 3, 4, 5, 6";
     doc_heading(d, "Runs that failed or say one thing only");
-    if (!rows_table(d, db_use(db, sql_odd), "protocol|model|weighting|dropout:|seed:|stopping|what|"
-                    "because"))
+    if (!rows_table(d, db_use(db, sql_odd),
+                    "protocol|model|weighting|dropout:|seed:|stopping|what|because"))
         doc_para(d, "None.");
 }

@@ -38,10 +38,10 @@ enum { FPR, ACCURACY, AT80, AT90, AT95, METRICS };
 static const struct {
     const char *name, *words;
 } metric[METRICS] = {
-    {"fpr", "false positive rate at 0.5"}, {"accuracy", "accuracy at 0.5"},
-    {"fpr_at_tpr80", "false positive rate at true positive rate 0.8"},
-    {"fpr_at_tpr90", "false positive rate at true positive rate 0.9"},
-    {"fpr_at_tpr95", "false positive rate at true positive rate 0.95"}};
+    {"fpr", "false positive rate (FPR) at 0.5"}, {"accuracy", "accuracy at 0.5"},
+    {"fpr_at_tpr80", "FPR at true positive rate (TPR) 0.8"},
+    {"fpr_at_tpr90", "FPR at TPR 0.9"},
+    {"fpr_at_tpr95", "FPR at TPR 0.95"}};
 
 /* -1: below zero, 1: above, 0: cannot be told. */
 static int sign(double lo, double hi)
@@ -53,7 +53,8 @@ static int sign(double lo, double hi)
 static const char *verdict(const int s[METRICS])
 {
     if (s[FPR] < 0 && s[AT90] < 0)
-        return "the claim holds here: fewer false positives, also at an equal true positive rate";
+        return "the claim holds here: fewer false positives, also at an equal true "
+               "positive rate";
     if (s[FPR] < 0)
         return s[AT90] > 0
             ? "the claim does not hold here: fewer false positives at 0.5, but more at an equal "
@@ -65,8 +66,8 @@ static const char *verdict(const int s[METRICS])
             ? "the claim does not hold here as it was made: more false positives at 0.5, though "
               "fewer at an equal true positive rate"
             : "the claim does not hold here: more false positives";
-    return s[AT90] < 0 ? "no difference could be shown at 0.5; fewer false positives at an equal "
-                         "true positive rate"
+    return s[AT90] < 0 ? "no difference could be shown at 0.5; fewer false positives at "
+                         "an equal true positive rate"
          : s[AT90] > 0 ? "no difference could be shown at 0.5; more false positives at an equal "
                          "true positive rate"
                        : "no difference could be shown";
@@ -117,15 +118,17 @@ void report_verdicts(struct doc *d, struct db *db)
             int s[METRICS];
             char *protocol = xstrdup(db_col_text(q, 0));
             read_signs(s, db, question[i], protocol, db_col_text(q, 1), db_col_text(q, 2));
-            doc_para(d, "The paper's claim (fewer false positives than the baseline), %s, protocol "
-                     "%s: %s%s%s%s.", what[i], protocol, *why ? "not testable on this data (" : "",
+            doc_para(d, "The paper's claim (fewer false positives than the baseline), "
+                     "%s, protocol %s: %s%s%s%s.",
+                     what[i], protocol, *why ? "not testable on this data (" : "",
                      why, *why ? "). What was measured anyway: " : "", verdict(s));
             free(protocol);
         }
     }
     if (n == 0)
-        doc_para(d, "The paper's claim (fewer false positives than the baseline): not testable on "
-                 "this data (%s%sno finished runs of both proposed and baseline).", why,
+        doc_para(d, "The paper's claim (fewer false positives than the baseline): not "
+                 "testable on this data (%s%sno finished runs of both proposed and "
+                 "baseline).", why,
                  *why ? "; " : "");
     free(why);
 }
@@ -168,8 +171,9 @@ static int write_question(struct doc *d, struct db *db, const char *question, co
     sqlite3_stmt *q = pairs(db, question);
     for (; db_step(q); n++) {
         int seeds = sqlite3_column_int(q, 3);
-        doc_para(d, "%s, protocol %s: proposed (%s) against baseline (%s), %s%d test reviews of %d "
-                 "users.", what, db_col_text(q, 0), db_col_text(q, 1), db_col_text(q, 2),
+        doc_para(d, "%s, protocol %s: proposed (%s) against baseline (%s), %s%d test "
+                 "reviews of %d users.",
+                 what, db_col_text(q, 0), db_col_text(q, 1), db_col_text(q, 2),
                  seeds > 1 ? "means over the seeds both have, " : "", sqlite3_column_int(q, 5),
                  sqlite3_column_int(q, 4));
         write_numbers(d, db, question, db_col_text(q, 0), db_col_text(q, 1), db_col_text(q, 2));
@@ -190,12 +194,13 @@ static void write_printed(struct doc *d, struct db *db)
         double v[4];
         for (int i = 0; i < 4; i++)
             v[i] = rows_number(q, i);
-        doc_para(d, "The paper prints, for proposed with basic weights and baseline with square-root "
-                 "weights, both with dropout 0.5, false positive rates of %.2f %% and %.2f %% "
-                 "(%.1f points lower) and accuracies of %.2f %% and %.2f %% (%.1f points lower), on "
-                 "its own data and without intervals. A moved threshold alone lowers both. So the "
-                 "rates are compared at the threshold 0.5, as printed, and at equal true positive "
-                 "rates; of these 0.9 decides.",
+        doc_para(d, "The paper prints, for proposed with basic weights and baseline with "
+                 "square-root weights, both with dropout 0.5, false positive rates of "
+                 "%.2f %% and %.2f %% (%.1f points lower) and accuracies of %.2f %% and "
+                 "%.2f %% (%.1f points lower), on its own data and without intervals. A "
+                 "moved threshold alone lowers both. So the rates are compared at the "
+                 "threshold 0.5, as printed, and at equal true positive rates; of these "
+                 "0.9 decides.",
                  v[0], v[1], v[1] - v[0], v[2], v[3], v[3] - v[2]);
     }
     sqlite3_reset(q);
@@ -207,14 +212,15 @@ void report_claim(struct doc *d, struct db *db)
     write_printed(d, db);
     char *why = obstacle(db);
     if (*why)
-        doc_para(d, "On this data the claim is not testable: %s. The numbers below say what these "
-                 "models do here, not whether the paper is right.", why);
+        doc_para(d, "On this data the claim is not testable: %s. The numbers below say "
+                 "what these models do here, not whether the paper is right.", why);
     free(why);
     if (!write_question(d, db, "claim", "The same pair of settings"))
         doc_para(d, "The pair of settings behind the printed numbers was not run here "
                  "(EXPERIMENT=paper runs it).");
     if (!write_question(d, db, "best", "The run of each that validation chose"))
         doc_para(d, "There are no two runs, of proposed and of baseline, to compare.");
-    doc_para(d, "Intervals: the middle 95 %% of the difference over 1,000 resamples of users, the "
-             "same draws for both models. They hold for this split and these trained runs.");
+    doc_para(d, "Intervals: the middle 95 %% of the difference over 1,000 resamples of "
+             "users, the same draws for both models. They hold for this split and these "
+             "trained runs.");
 }

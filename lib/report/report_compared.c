@@ -51,11 +51,11 @@ void report_compared(struct doc *d, struct db *db)
         return;
     }
     doc_table_end(d);
-    doc_para(d, "Differences a - b on the same test rows, with the middle 95 %% over 1,000 resamples "
-             "of users. A star: the interval leaves out 0. %d of %d do; where there is no "
-             "difference at all about 5 %% would, so a single star among many proves little. "
-             "proposed is compared with every other DLRM of the same setting over the seeds both "
-             "have, and every DLRM with the models that are none. Table comparison also has "
-             "false positive rates at other true positive rates, PR-AUC and PR-AUC of the "
-             "negatives.", told, n * SHOWN);
+    doc_para(d, "Differences a - b on the same test rows, with the middle 95 %% over "
+             "1,000 resamples of users. A star: the interval leaves out 0. %d of %d do; "
+             "where there is no difference at all about 5 %% would, so a single star "
+             "among many proves little. proposed is compared with every other DLRM of "
+             "the same setting over the seeds both have, and every DLRM with the models "
+             "that are none. Table comparison also has false positive rates at other "
+             "true positive rates, PR-AUC and PR-AUC of the negatives.", told, n * SHOWN);
 }

@@ -48,7 +48,8 @@ void report_methods(struct doc *d, struct db *db)
         "WHERE current = 1 ORDER BY task";
     static const char sql_reducers[] =
         "SELECT name, protocol, mode, inputs, epochs, val_loss, val_auc,\n"
-        "substr(hex(feature_digest), 1, 16) FROM reducer WHERE current = 1 ORDER BY name, protocol, mode";
+        "substr(hex(feature_digest), 1, 16) FROM reducer WHERE current = 1\n"
+        "ORDER BY name, protocol, mode";
     static const char sql_prices[] =
         "SELECT p.tag, count(*) FROM price_tag p JOIN method m ON m.id = p.method_id\n"
         "AND m.current = 1 JOIN visible v ON v.id = p.visible_id AND v.fold = -1 GROUP BY 1";
@@ -60,8 +61,8 @@ void report_methods(struct doc *d, struct db *db)
     doc_para(d, "Where a note says that something stands in for a network, its weights were not "
              "there; the numbers above are then not those of the paper's system.");
     rows_table(d, db_use(db, sql_methods), "task|method|version:|floats:|note|parameters");
-    rows_table(d, db_use(db, sql_reducers),
-               "reducer|protocol|mode|inputs|best epoch:|validation loss:|validation AUC:|features");
+    rows_table(d, db_use(db, sql_reducers), "reducer|protocol|mode|inputs|best epoch:|"
+               "validation loss:|validation AUC:|features");
     rows_table(d, db_use(db, sql_prices), "price tag|businesses:");
     rows_table(d, db_use(db, sql_categories), "category|businesses:");
 }

@@ -17,9 +17,9 @@ static void write_best(struct doc *d, struct db *db)
     int n = 0;
     sqlite3_stmt *q = db_use(db, sql_best);
     for (; db_step(q); n++)
-        doc_para(d, "Protocol %s: of all models and settings, %s (%s, dropout %g, %s) ranks the "
-                 "test reviews best: AUC %.3f, mean over %d run%s. The best of many is flattered "
-                 "by the choice; intervals are below.",
+        doc_para(d, "Protocol %s: of all models and settings, %s (%s, dropout %g, %s) "
+                 "ranks the test reviews best: AUC %.3f, mean over %d run%s. The best of "
+                 "many is flattered by the choice; intervals are below.",
                  db_col_text(q, 0), db_col_text(q, 1), db_col_text(q, 3),
                  sqlite3_column_double(q, 4), db_col_text(q, 5), sqlite3_column_double(q, 2),
                  sqlite3_column_int(q, 6), sqlite3_column_int(q, 6) == 1 ? "" : "s");
@@ -55,17 +55,19 @@ static void write_leaks(struct doc *d, struct db *db)
         "SELECT count(*) FROM run r JOIN experiment x ON x.id = r.experiment_id\n"
         "WHERE r.stale = 0 AND x.protocol = 'paper'";
     int64_t leaks = count(db, sql_leaks), copies = count(db, sql_copies);
-    doc_para(d, leaks ? "LEAK: view v_leak holds %lld rows; features have read what they must not, "
-             "and the numbers here cannot be trusted."
+    doc_para(d, leaks
+             ? "LEAK: view v_leak holds %lld rows; features have read what they must not, "
+               "and the numbers here cannot be trusted."
              : "View v_leak is empty (%lld rows): no feature has read a label it predicts.",
              (long long)leaks);
     if (count(db, sql_paper) > 0)
-        doc_para(d, "That is said of protocol crossfit. Protocol paper, which has also been run, "
-                 "lets a row's own review be read, as the paper may have done.");
+        doc_para(d, "That is said of protocol crossfit. Protocol paper, which has also "
+                 "been run, lets a row's own review be read, as the paper may have done.");
     if (copies > 0)
-        doc_para(d, "%lld test reviews have the very text that their user also wrote about another "
-                 "business in the train split (copies of one review, or a habit): they make every "
-                 "model look better than it is. SPLIT=user keeps them together.",
+        doc_para(d, "%lld test reviews have the very text that their user also wrote "
+                 "about another business in the train split (copies of one review, or a "
+                 "habit): they make every model look better than it is. SPLIT=user keeps "
+                 "them together.",
                  (long long)copies);
 }
 
@@ -83,8 +85,9 @@ static void write_odd(struct doc *d, struct db *db)
         "GROUP BY x.model, r.reason ORDER BY 1, 2";
     int64_t degenerate = count(db, sql_degenerate);
     if (degenerate > 0)
-        doc_para(d, "%lld of %lld runs predict one class only (degenerate); they count in the means "
-                 "and are named below.", (long long)degenerate, (long long)count(db, sql_done));
+        doc_para(d, "%lld of %lld runs predict one class only (degenerate); they count "
+                 "in the means and are named below.",
+                 (long long)degenerate, (long long)count(db, sql_done));
     sqlite3_stmt *q = db_use(db, sql_failed);
     while (db_step(q))
         doc_para(d, "%s, failed runs: %d. %s.", db_col_text(q, 0), sqlite3_column_int(q, 2),

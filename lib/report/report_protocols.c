@@ -32,15 +32,15 @@ static void write_sentences(struct doc *d, struct db *db)
     sqlite3_stmt *q = db_use(db, sql_gap);
     while (db_step(q)) {
         double gap_p = rows_number(q, 1), gap_c = rows_number(q, 2), leak = gap_p - gap_c;
-        doc_item(d, "%s: AUC falls by %.3f from train to test under protocol paper and by %.3f under "
-                 "crossfit. %s On test rows AUC is %.3f under paper and %.3f under crossfit, FPR %.3f "
-                 "and %.3f.", db_col_text(q, 0), gap_p, gap_c,
+        doc_item(d, "%s: AUC falls by %.3f from train to test under protocol paper and "
+                 "by %.3f under crossfit. %s On test rows AUC is %.3f under paper and "
+                 "%.3f under crossfit, FPR %.3f and %.3f.", db_col_text(q, 0), gap_p, gap_c,
                  leak > 0 ? "The difference is leakage: train rows had seen their own label."
                           : "No part of the fall can be laid to leakage.",
                  rows_number(q, 3), rows_number(q, 4), rows_number(q, 5), rows_number(q, 6));
         if (leak > 0 && gap_p > 0)
-            doc_item(d, "%s: so %.3f of the fall of %.3f, %.0f %%, was leakage.", db_col_text(q, 0),
-                     leak, gap_p, 100 * (leak < gap_p ? leak / gap_p : 1));
+            doc_item(d, "%s: so %.3f of the fall of %.3f, %.0f %%, was leakage.",
+                     db_col_text(q, 0), leak, gap_p, 100 * (leak < gap_p ? leak / gap_p : 1));
     }
 }
 
@@ -55,16 +55,18 @@ static void write_both(struct doc *d, struct db *db)
     if (rows_table(d, db_use(db, sql_both), "model|cells:|AUC train, paper:|AUC test, paper:|"
                    "AUC train, crossfit:|AUC test, crossfit:|FPR train, paper:|FPR test, paper:|"
                    "FPR train, crossfit:|FPR test, crossfit:")) {
-        doc_para(d, "Means over the settings that both protocols were run with. Under protocol paper "
-                 "a train row's features may have read its own review; under crossfit they have not. "
-                 "What is lost from train to test under paper, beyond what is lost under crossfit, "
-                 "had not been learnt but told.");
+        doc_para(d, "Means over the settings that both protocols were run with. Under "
+                 "protocol paper a train row's features may have read its own review; "
+                 "under crossfit they have not. What is lost from train to test under "
+                 "paper, beyond what is lost under crossfit, had not been learnt but "
+                 "told.");
         write_sentences(d, db);
         return;
     }
     sqlite3_stmt *q = db_use(db, sql_have);
-    doc_para(d, "Run so far: %s. How much leakage is worth can be said when the same settings have "
-             "been run under both (PROTOCOL=paper, PROTOCOL=crossfit): not measured.",
+    doc_para(d, "Run so far: %s. How much leakage is worth can be said when the same "
+             "settings have been run under both (PROTOCOL=paper, PROTOCOL=crossfit): not "
+             "measured.",
              db_step(q) && *db_col_text(q, 0) ? db_col_text(q, 0) : "none");
     sqlite3_reset(q);
 }
@@ -73,10 +75,11 @@ static void write_probe(struct doc *d, struct db *db)
 {
     static const char sql_probe[] =
         "SELECT protocol, folds, permutations, auc, sd FROM probe ORDER BY protocol";
-    doc_para(d, "What remains: one who knows the business guesses permuted ratings of the train rows "
-             "from the mean rating that each row is shown. An AUC of 0.5 is no leak; more folds leak "
-             "more.");
-    if (!rows_table(d, db_use(db, sql_probe), "protocol|folds:|permutations:|AUC of the probe:|sd:"))
+    doc_para(d, "What remains: one who knows the business guesses permuted ratings of "
+             "the train rows from the mean rating that each row is shown. An AUC of 0.5 "
+             "is no leak; more folds leak more.");
+    if (!rows_table(d, db_use(db, sql_probe),
+                    "protocol|folds:|permutations:|AUC of the probe:|sd:"))
         doc_para(d, "Residual leak: not measured.");
 }
 
@@ -84,8 +87,8 @@ void report_protocols(struct doc *d, struct db *db)
 {
     doc_heading(d, "Two protocols, and what leaks");
     char *now = setting_value(db, "PROTOCOL");
-    doc_para(d, "Protocol of the settings: %s. crossfit: a train row's features come from the other "
-             "folds; paper: as printed.", now);
+    doc_para(d, "Protocol of the settings: %s. crossfit: a train row's features come "
+             "from the other folds; paper: as printed.", now);
     free(now);
     write_both(d, db);
     write_probe(d, db);

@@ -16,7 +16,8 @@ void report_assumptions(struct doc *d, struct db *db)
         {"Average ratings", "Damped towards the train mean with weight 5."},
         {"Price as a number", "Over-priced +1, fair 0, cheap -1; none is 0 with an indicator."},
         {"Dense features of the baseline", "User mean, business mean, business count."},
-        {"The 32 numbers", "Last hidden layer (tanh) of an MLP with 128 hidden units, stopped on "
+        {"The 32 numbers",
+         "Last hidden layer (tanh) of an MLP with 128 hidden units, stopped on "
          "validation loss. Reduction single: one for all rows; folds: one a fold, turned onto "
          "common axes."},
         {"Mean of vectors", "A plain mean, not scaled to unit length again."},
@@ -27,7 +28,8 @@ void report_assumptions(struct doc *d, struct db *db)
         {"Early stopping", "Stopping fpr: epochs from 300 on; strictly lower validation false "
          "positive rate, ties by loss; patience 50; at most 2,000. Stopping loss (ours): the "
          "lowest validation loss of any epoch."},
-        {"Best run", "Lowest validation false positive rate at 0.5, ties by loss, then seed; one "
+        {"Best run",
+         "Lowest validation false positive rate at 0.5, ties by loss, then seed; one "
          "that predicts a single class only when there is no other."},
         {"Class weights", "W = 1 - n_label / n (basic), its root (sqrt)."}};
     (void)db;

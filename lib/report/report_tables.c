@@ -30,8 +30,9 @@ static void write_table(struct doc *d, struct db *db, const char *split, const c
 {
     struct buf columns = {0};
     doc_heading(d, title);
-    buf_adds(&columns, "model|weighting|dropout:|protocol|rules|setting|runs:|accuracy:|sd:|FPR:|"
-                       "sd:|loss:|AUC:|sd:|FPR at TPR 0.9:|best run, accuracy:|best run, FPR:|");
+    buf_adds(&columns, "model|weighting|dropout:|protocol|rules|setting|runs:|accuracy:|sd:|"
+                       "FPR:|sd:|loss:|AUC:|sd:|FPR at TPR 0.9:|best run, accuracy:|"
+                       "best run, FPR:|");
     buf_addf(&columns, "%s: accuracy %%:|%s: FPR %%:|%s: loss:", whose, whose, whose);
     doc_table(d, buf_str(&columns));
     sqlite3_stmt *q = db_use(db, sql_table);
@@ -57,11 +58,11 @@ static void write_rules(struct doc *d, struct db *db)
     static const char sql_settings[] =
         "SELECT setting, stopping = 'fpr' AND decay = 0 AND reduction = 'single', sum(runs)\n"
         "FROM v_cell WHERE split = 'test' AND kind = 'dlrm' GROUP BY 1, 2 ORDER BY 2 DESC, 1";
-    doc_para(d, "Rules \"paper\": early stopping on the lowest validation false positive rate from "
-             "epoch 300 on, one reducer for all rows, no weight decay. Rules \"ours\": whatever of "
-             "stopping, decay or reduction the setting names. Protocol crossfit, the models that "
-             "are no DLRM, AUC, intervals and false positive rates at an equal true positive rate "
-             "are ours throughout.");
+    doc_para(d, "Rules \"paper\": early stopping on the lowest validation false positive "
+             "rate from epoch 300 on, one reducer for all rows, no weight decay. Rules "
+             "\"ours\": whatever of stopping, decay or reduction the setting names. "
+             "Protocol crossfit, the models that are no DLRM, AUC, intervals and false "
+             "positive rates at an equal true positive rate are ours throughout.");
     sqlite3_stmt *q = db_use(db, sql_settings);
     while (db_step(q))
         doc_item(d, "%s: %s, %d runs.", db_col_text(q, 0),
@@ -77,10 +78,10 @@ void report_tables(struct doc *d, struct db *db)
     const char *whose = same ? "the paper" : "the paper, on its own data";
     write_table(d, db, "train", "Table I: train", whose);
     write_table(d, db, "test", "Table II: test", whose);
-    doc_para(d, "Means and standard deviations over training seeds, rates as fractions, threshold "
-             "0.5; best run: the one that validation chose. The last three columns are the 48 rows "
-             "that the paper prints for its best models, in per cent%s; the scale of its loss is not "
-             "explained there: shown, not compared.",
+    doc_para(d, "Means and standard deviations over training seeds, rates as fractions, "
+             "threshold 0.5; best run: the one that validation chose. The last three "
+             "columns are the 48 rows that the paper prints for its best models, in per "
+             "cent%s; the scale of its loss is not explained there: shown, not compared.",
              same ? "" : ", on another data set than this one: no row is a target for its "
                          "neighbour");
     write_rules(d, db);
@@ -97,9 +98,9 @@ void report_seeds(struct doc *d, struct db *db)
     doc_heading(d, "Over training seeds");
     if (rows_table(d, db_use(db, sql_seeds), "model|weighting|dropout:|protocol|setting|metric|"
                    "seeds:|mean:|sd:|from:|to:"))
-        doc_para(d, "The 95 %% interval of the mean over seeds, by Student's t, on this split: how "
-                 "much of a difference training's own chance can make. Rates are no normal "
-                 "variables; an interval may leave 0 to 1.");
+        doc_para(d, "The 95 %% interval of the mean over seeds, by Student's t, on this "
+                 "split: how much of a difference training's own chance can make. Rates "
+                 "are no normal variables; an interval may leave 0 to 1.");
     else
         doc_para(d, "No cell has two runs: there is no interval over seeds.");
 }

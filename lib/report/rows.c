@@ -7,7 +7,8 @@
 
 double rows_number(sqlite3_stmt *q, int col)
 {
-    return sqlite3_column_type(q, col) == SQLITE_NULL ? (double)NAN : sqlite3_column_double(q, col);
+    int null = sqlite3_column_type(q, col) == SQLITE_NULL;
+    return null ? (double)NAN : sqlite3_column_double(q, col);
 }
 
 const char *rows_file(const char *path)
