@@ -49,7 +49,7 @@ fits() { # KIB: so much room is left
     size "$(($(df -k --output=used "$SMALL" | tail -1) + $1))k"
 }
 mkdir "$SMALL"
-if mount -t tmpfs -o size=600k tmpfs "$SMALL" 2> /dev/null; then
+if mount -t tmpfs -o size=700k tmpfs "$SMALL" 2> /dev/null; then
     db=$SMALL/a.db
     run tool mm-ingest "$db"
     is "$RC" 1 "mm-ingest on a full disk ends with 1"
