@@ -9,6 +9,7 @@
 #include "db/setting.h"
 #include "db/stage.h"
 #include "nn/blas.h"
+#include "train/compare.h"
 #include "train/experiment.h"
 #include "train/grid.h"
 #include "train/merge.h"
@@ -199,6 +200,12 @@ struct shard {
     const char *out; /* the part file, or NULL */
 };
 
+/* What is asked of all runs together; a shard leaves it to whoever has them all. */
+static int measure(const struct experiments *x, struct db *db, int threads, struct err *e)
+{
+    return probe_all(x, db, e) < 0 ? -1 : compare_all(db, threads, e);
+}
+
 static int run(struct db *db, const struct opts *o, const struct shard *part, double every_s)
 {
     struct stage s;
@@ -215,9 +222,9 @@ static int run(struct db *db, const struct opts *o, const struct shard *part, do
         cut_to(&s, &x);
         s.cut |= part->n > 1;
         train_all(&s, &x, every_s);
-        if (probe_all(&x, db, &e) < 0)
-            die("%s", e.text);
-        if (part->out && merge_part(db, part->out, &e) < 0)
+        if (part->n == 1 && !stage_interrupted() && measure(&x, db, (int)o->threads, &e) < 0)
+            die("%s: %s", db_path(db), e.text);
+        if (part->out && !stage_interrupted() && merge_part(db, part->out, &e) < 0)
             die("%s", e.text);
     }
     experiments_release(&x);

@@ -3,37 +3,65 @@
 #include "base/rng.h"
 #include "base/util.h"
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct owned {
-    int64_t user;
-    int row;
-};
-
-static int by_user(const void *x, const void *y)
+void bootstrap_draw(int *times, int users, uint64_t seed, int k)
 {
-    const struct owned *a = x, *b = y;
-    if (a->user != b->user)
-        return a->user < b->user ? -1 : 1;
-    return a->row < b->row ? -1 : 1;
+    struct rng r;
+    rng_seed(&r, seed, (uint64_t)k);
+    memset(times, 0, (size_t)users * sizeof *times);
+    for (int u = 0; u < users; u++)
+        times[rng_below(&r, (uint32_t)users)]++;
 }
 
-/* Numbers users 0, 1, ... in the order of their ids; returns how many. */
-static int number_users(int *cluster, const int64_t *user, int n)
+size_t bootstrap_room(int runs, int resamples)
 {
-    struct owned *o = xcalloc((size_t)n, sizeof *o);
-    int users = 0;
-    for (int i = 0; i < n; i++)
-        o[i] = (struct owned){user[i], i};
-    qsort(o, (size_t)n, sizeof *o, by_user);
-    for (int i = 0; i < n; i++) {
-        if (i && o[i].user != o[i - 1].user)
-            users++;
-        cluster[o[i].row] = users;
+    return (size_t)runs * METRICS_KINDS * (size_t)resamples;
+}
+
+/* Resamples from, from + stride, ... of all runs. */
+struct part {
+    double *v;
+    const struct metrics_ranking *run;
+    int runs, users, resamples, from, stride;
+    uint64_t seed;
+};
+
+static void *compute(void *arg)
+{
+    const struct part *p = arg;
+    int *times = xcalloc((size_t)p->users, sizeof *times);
+    double one[METRICS_KINDS];
+    for (int k = p->from; k < p->resamples; k += p->stride) {
+        bootstrap_draw(times, p->users, p->seed, k);
+        for (int r = 0; r < p->runs; r++) {
+            metrics_ranked(one, &p->run[r], times);
+            for (int m = 0; m < METRICS_KINDS; m++)
+                p->v[((size_t)r * METRICS_KINDS + (size_t)m) * (size_t)p->resamples +
+                     (size_t)k] = one[m];
+        }
     }
-    free(o);
-    return users + 1;
+    free(times);
+    return NULL;
+}
+
+void bootstrap_values(double *v, const struct metrics_ranking *run, int runs, int users,
+                      int resamples, uint64_t seed, int threads)
+{
+    pthread_t *t = xcalloc((size_t)threads, sizeof *t);
+    struct part *part = xcalloc((size_t)threads, sizeof *part);
+    for (int i = 0; i < threads; i++) {
+        part[i] = (struct part){v, run, runs, users, resamples, i, threads, seed};
+        if (i > 0 && pthread_create(&t[i], NULL, compute, &part[i]) != 0)
+            die("cannot start a thread");
+    }
+    compute(&part[0]);
+    for (int i = 1; i < threads; i++)
+        pthread_join(t[i], NULL);
+    free(part);
+    free(t);
 }
 
 static int by_value(const void *x, const void *y)
@@ -49,64 +77,19 @@ double bootstrap_quantile(const double *x, int n, double q)
     return k + 1 < n ? x[k] + (at - k) * (x[k + 1] - x[k]) : x[n - 1];
 }
 
-static double value_of(int kind, const struct metrics_ranking *a,
-                       const struct metrics_ranking *b, const int *times)
-{
-    double v = metrics_value(kind, a, times);
-    return b ? v - metrics_value(kind, b, times) : v;
-}
-
-/* Draws, in resample k, users with replacement: how often each row counts. */
-static void draw(int *times, int *drawn, const int *cluster, int users, int n, uint64_t seed,
-                 int k)
-{
-    struct rng r;
-    rng_seed(&r, seed, (uint64_t)k);
-    memset(drawn, 0, (size_t)users * sizeof *drawn);
-    for (int u = 0; u < users; u++)
-        drawn[rng_below(&r, (uint32_t)users)]++;
-    for (int i = 0; i < n; i++)
-        times[i] = drawn[cluster[i]];
-}
-
-static void summarise(struct bootstrap *out, double *v)
+void bootstrap_interval(struct bootstrap *b, double *x, int n)
 {
     double mean;
-    qsort(v, (size_t)out->used, sizeof *v, by_value);
-    metrics_mean_sd(&mean, &out->sd, v, out->used);
-    out->lo = out->used < 2 ? NAN : bootstrap_quantile(v, out->used, 0.025);
-    out->hi = out->used < 2 ? NAN : bootstrap_quantile(v, out->used, 0.975);
-}
-
-int bootstrap_compare(struct bootstrap *out, int kind, const unsigned char *label,
-                      const float *a, const float *b, const int64_t *user, int n,
-                      int resamples, uint64_t seed, struct err *e)
-{
-    if (n < 1 || resamples < 2)
-        return err_set(e, "bootstrap of %d rows with %d resamples", n, resamples);
-    struct metrics_ranking ra, rb = {0};
-    metrics_rank(&ra, label, a, n);
-    if (b)
-        metrics_rank(&rb, label, b, n);
-    int *cluster = xcalloc((size_t)n, sizeof *cluster), *times = xcalloc((size_t)n, sizeof *times);
-    *out = (struct bootstrap){.a = metrics_value(kind, &ra, NULL),
-                              .b = b ? metrics_value(kind, &rb, NULL) : NAN,
-                              .diff = value_of(kind, &ra, b ? &rb : NULL, NULL),
-                              .users = number_users(cluster, user, n)};
-    int *drawn = xcalloc((size_t)out->users, sizeof *drawn);
-    double *v = xcalloc((size_t)resamples, sizeof *v);
-    for (int k = 0; k < resamples; k++) {
-        draw(times, drawn, cluster, out->users, n, seed, k);
-        double x = value_of(kind, &ra, b ? &rb : NULL, times);
-        if (!isnan(x))
-            v[out->used++] = x;
-    }
-    summarise(out, v);
-    free(v);
-    free(drawn);
-    free(times);
-    free(cluster);
-    metrics_rank_release(&rb);
-    metrics_rank_release(&ra);
-    return 0;
+    int used = 0;
+    for (int i = 0; i < n; i++)
+        if (!isnan(x[i])) {
+            double t = x[used];
+            x[used++] = x[i];
+            x[i] = t;
+        }
+    qsort(x, (size_t)used, sizeof *x, by_value);
+    *b = (struct bootstrap){.used = used};
+    metrics_mean_sd(&mean, &b->sd, x, used);
+    b->lo = used < 2 ? NAN : bootstrap_quantile(x, used, 0.025);
+    b->hi = used < 2 ? NAN : bootstrap_quantile(x, used, 0.975);
 }

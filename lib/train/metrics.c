@@ -5,11 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ECE_BINS 15
-
 const char *const metrics_name[METRICS_KINDS] = {
     "accuracy", "fpr", "tpr", "loss", "auc", "pr_auc", "fpr_at_tpr80", "fpr_at_tpr90",
-    "fpr_at_tpr95", "ece"};
+    "fpr_at_tpr95", "ece", "pr_auc_negative"};
 
 void metrics_count(struct metrics_counts *c, const unsigned char *label, const float *p, int n,
                    float threshold)
@@ -52,16 +50,15 @@ static uint32_t key_of(float p)
 }
 
 /* Stable radix sort, a byte a pass: linear, and the same order everywhere. */
-void metrics_rank(struct metrics_ranking *r, const unsigned char *label, const float *p, int n)
+static void sort(int *order, const float *p, int n)
 {
-    *r = (struct metrics_ranking){label, p, xmalloc((size_t)n * sizeof(int)), n};
-    int *from = xmalloc((size_t)n * sizeof(int)), *to = r->order;
+    int *from = order, *to = xmalloc((size_t)n * sizeof(int)), *other = to;
     uint32_t *key = xmalloc((size_t)n * sizeof *key);
     for (int i = 0; i < n; i++) {
         from[i] = i;
         key[i] = key_of(p[i]);
     }
-    for (int shift = 0; shift < 32; shift += 8) {
+    for (int shift = 0; shift < 32; shift += 8) { /* four passes end where they began */
         size_t start[257] = {0};
         for (int i = 0; i < n; i++)
             start[(key[i] >> shift & 255) + 1]++;
@@ -73,96 +70,170 @@ void metrics_rank(struct metrics_ranking *r, const unsigned char *label, const f
         from = to;
         to = t;
     }
-    r->order = from; /* four passes end where they began */
-    free(to);
+    free(other);
     free(key);
+}
+
+/* A place of the order: whose times count, and whether it is positive and the last of its
+ * score. */
+#define POSITIVE 1u
+#define LAST 2u
+
+static void encode(struct metrics_ranking *r)
+{
+    r->above = 0;
+    for (int i = 0; i < r->n; i++) {
+        int row = r->order[i];
+        uint32_t who = (uint32_t)(r->cluster ? r->cluster[row] : row);
+        int last = i + 1 == r->n || r->p[r->order[i + 1]] < r->p[row];
+        r->place[i] = who << 2 | (last ? LAST : 0) | (r->label[row] ? POSITIVE : 0);
+        r->above += r->p[row] > 0.5f;
+    }
+}
+
+void metrics_rank(struct metrics_ranking *r, const unsigned char *label, const float *p, int n)
+{
+    *r = (struct metrics_ranking){.label = label, .p = p, .n = n};
+    r->order = xmalloc((size_t)n * sizeof *r->order);
+    r->place = xmalloc((size_t)n * sizeof *r->place);
+    sort(r->order, p, n);
+    encode(r);
+}
+
+void metrics_rank_clusters(struct metrics_ranking *r, const int *cluster)
+{
+    r->cluster = cluster;
+    encode(r);
 }
 
 void metrics_rank_release(struct metrics_ranking *r)
 {
     free(r->order);
+    free(r->place);
     *r = (struct metrics_ranking){0};
 }
 
-/* The rows of one distinct score: positives dt, negatives df. */
-struct step {
-    int at; /* next place in the order */
-    double dt, df;
+static int times_of(const struct metrics_ranking *r, const int *times, int row)
+{
+    return times ? times[r->cluster ? r->cluster[row] : row] : 1;
+}
+
+/* ---- ranking: one walk down the order ---- */
+
+#define RATES 3
+
+struct walk {
+    double pos, neg;         /* in all */
+    double tp, fp;           /* down to here */
+    double area, ap, ap_neg; /* sums of AUC, PR-AUC, PR-AUC of the negatives */
+    int dt, df;              /* of the last distinct score that has rows */
+    double need[RATES];      /* true positives that make the rate */
+    double at[RATES];        /* false positives there */
+    int rate;                /* next of these */
 };
 
-/* The next distinct score that has rows; 0 at the end. */
-static int next_step(struct step *s, const struct metrics_ranking *r, const int *times)
+/* The least whole tp with tp / pos >= rate. */
+static double needed(double rate, double pos)
 {
-    s->dt = s->df = 0;
-    while (s->at < r->n && s->dt + s->df <= 0) {
-        float p = r->p[r->order[s->at]];
-        for (; s->at < r->n && r->p[r->order[s->at]] >= p; s->at++) {
-            int i = r->order[s->at], k = times ? times[i] : 1;
-            *(r->label[i] ? &s->dt : &s->df) += k;
-        }
+    double t = ceil(rate * pos);
+    while (t > 0 && (t - 1) / pos >= rate)
+        t--;
+    while (t / pos < rate)
+        t++;
+    return t;
+}
+
+/* The point tp, fp is a corner of the curve. Returns the true positives wanted next. */
+static double corner(struct walk *w, double tp, double fp)
+{
+    for (; w->rate < RATES && tp >= w->need[w->rate]; w->rate++)
+        w->at[w->rate] = fp;
+    return w->rate < RATES ? w->need[w->rate] : INFINITY;
+}
+
+/* From one distinct score to another. The sums are locals, not w's: so they stay in registers.
+ * A score has dt positives and df negatives. None at all (a user who was not drawn) changes
+ * nothing, and no branch asks: it could not be predicted. Of the two quotients one is enough
+ * unless positives and negatives tie. */
+static void walk_places(struct walk *w, const uint32_t *place, int from, int to, const int *times)
+{
+    double tp = w->tp, fp = w->fp, area = w->area, ap = w->ap, ap_neg = w->ap_neg;
+    double need = corner(w, 0, 0), all = w->pos + w->neg;
+    int dt = 0, df = 0, last_dt = w->dt, last_df = w->df;
+    for (int i = from; i < to; i++) {
+        uint32_t c = place[i];
+        int k = times ? times[c >> 2] : 1, t = k * (int)(c & POSITIVE);
+        dt += t;
+        df += k - t;
+        if (!(c & LAST))
+            continue;
+        if (tp >= need && dt + df > 0 && /* the middle of two equal steps is no corner */
+            (tp + fp <= last_dt + last_df || dt != last_dt || df != last_df))
+            need = corner(w, tp, fp);
+        double neg = w->neg - fp, below = all - tp - fp;
+        area += df * (tp + dt * 0.5);
+        tp += dt;
+        fp += df;
+        double of = dt ? tp + fp : below, q = (dt ? tp : neg) / (of > 1 ? of : 1);
+        ap += dt * q;
+        ap_neg += (dt ? 0 : df) * q;
+        if (dt && df)
+            ap_neg += df * neg / below;
+        last_dt = dt + df ? dt : last_dt;
+        last_df = dt + df ? df : last_df;
+        dt = df = 0;
     }
-    return s->dt + s->df > 0;
+    w->tp = tp;
+    w->fp = fp;
+    w->area = area;
+    w->ap = ap;
+    w->ap_neg = ap_neg;
+    w->dt = last_dt;
+    w->df = last_df;
 }
 
-static double auc(const struct metrics_ranking *r, const int *times)
+static void totals(struct walk *w, const uint32_t *place, int n, const int *times)
 {
-    double tp = 0, fp = 0, area = 0;
-    for (struct step s = {0}; next_step(&s, r, times); tp += s.dt, fp += s.df)
-        area += s.df * (tp + s.dt / 2);
-    return ratio(area, tp * fp);
-}
-
-static double pr_auc(const struct metrics_ranking *r, const int *times)
-{
-    double tp = 0, fp = 0, area = 0;
-    for (struct step s = {0}; next_step(&s, r, times);) {
-        tp += s.dt;
-        fp += s.df;
-        area += s.dt * tp / (tp + fp);
+    int64_t pos = 0, all = 0;
+    for (int i = 0; i < n; i++) {
+        int k = times ? times[place[i] >> 2] : 1;
+        all += k;
+        pos += k * (int)(place[i] & POSITIVE);
     }
-    return ratio(area, tp);
+    w->pos = (double)pos;
+    w->neg = (double)(all - pos);
 }
 
-static double fpr_at_tpr(const struct metrics_ranking *r, const int *times, double tpr)
+void metrics_ranked(double v[METRICS_KINDS], const struct metrics_ranking *r, const int *times)
 {
-    double pos = 0, neg = 0, tp = 0, fp = 0;
-    for (struct step s = {0}; next_step(&s, r, times); pos += s.dt, neg += s.df)
-        ;
-    if (pos <= 0 || neg <= 0)
-        return NAN;
-    struct step now = {0}, then;
-    int more = next_step(&now, r, times), first = 1;
-    while (more) {
-        then = now;
-        more = next_step(&then, r, times);
-        tp += now.dt;
-        fp += now.df;
-        int corner = first || !more || now.dt != then.dt || now.df != then.df;
-        if (corner && tp / pos >= tpr)
-            return fp / neg;
-        first = 0;
-        now = then;
-    }
-    return 1;
+    static const double rate[RATES] = {0.8, 0.9, 0.95};
+    struct walk w = {0};
+    totals(&w, r->place, r->n, times);
+    for (int k = 0; k < METRICS_KINDS; k++)
+        v[k] = NAN;
+    for (int i = 0; i < RATES; i++)
+        w.need[i] = w.pos > 0 ? needed(rate[i], w.pos) : INFINITY;
+    walk_places(&w, r->place, 0, r->above, times);
+    struct metrics_counts c = {.tp = w.tp, .fp = w.fp, .tn = w.neg - w.fp, .fn = w.pos - w.tp};
+    walk_places(&w, r->place, r->above, r->n, times);
+    corner(&w, w.tp, w.fp);
+    v[METRICS_ACCURACY] = metrics_accuracy(&c);
+    v[METRICS_FPR] = metrics_fpr(&c);
+    v[METRICS_TPR] = metrics_tpr(&c);
+    v[METRICS_AUC] = ratio(w.area, w.pos * w.neg);
+    v[METRICS_PR_AUC] = ratio(w.ap, w.pos);
+    v[METRICS_PR_AUC_NEGATIVE] = ratio(w.ap_neg, w.neg);
+    for (int i = 0; i < RATES; i++)
+        v[METRICS_FPR_AT_TPR80 + i] = w.pos > 0 ? ratio(w.at[i], w.neg) : NAN;
 }
 
-/* ---- numbers at a threshold and of probabilities ---- */
-
-static void count_times(struct metrics_counts *c, const struct metrics_ranking *r,
-                        const int *times)
-{
-    double count[2][2] = {{0, 0}, {0, 0}};
-    for (int i = 0; i < r->n; i++)
-        count[r->label[i]][r->p[i] > 0.5f] += times ? times[i] : 1;
-    *c = (struct metrics_counts){.tp = count[1][1], .fp = count[0][1], .tn = count[0][0],
-                                 .fn = count[1][0]};
-}
+/* ---- of probabilities ---- */
 
 static double loss(const struct metrics_ranking *r, const int *times)
 {
     double sum = 0, n = 0;
     for (int i = 0; i < r->n; i++) {
-        int k = times ? times[i] : 1;
+        int k = times_of(r, times, i);
         double p = r->p[i], l = -log(r->label[i] ? p : 1 - p);
         sum += k * (l < 100 ? l : 100);
         n += k;
@@ -170,56 +241,52 @@ static double loss(const struct metrics_ranking *r, const int *times)
     return ratio(sum, n);
 }
 
+static void add_to_bin(struct metrics_bin bin[METRICS_BINS], double p, int label, int times)
+{
+    int b = (int)ceil(p * METRICS_BINS) - 1;
+    struct metrics_bin *to = &bin[b < 0 ? 0 : b >= METRICS_BINS ? METRICS_BINS - 1 : b];
+    to->n += times;
+    to->p += times * p;
+    to->positive += times * label;
+}
+
+void metrics_bins(struct metrics_bin bin[METRICS_BINS], const unsigned char *label,
+                  const float *p, int n)
+{
+    memset(bin, 0, METRICS_BINS * sizeof *bin);
+    for (int i = 0; i < n; i++)
+        add_to_bin(bin, (double)p[i], label[i], 1);
+}
+
 static double ece(const struct metrics_ranking *r, const int *times)
 {
-    double p[ECE_BINS] = {0}, pos[ECE_BINS] = {0}, n = 0, sum = 0;
-    for (int i = 0; i < r->n; i++) {
-        int k = times ? times[i] : 1, bin = (int)ceil((double)r->p[i] * ECE_BINS) - 1;
-        bin = bin < 0 ? 0 : bin >= ECE_BINS ? ECE_BINS - 1 : bin;
-        p[bin] += k * (double)r->p[i];
-        pos[bin] += k * r->label[i];
-        n += k;
+    struct metrics_bin bin[METRICS_BINS] = {0};
+    double n = 0, sum = 0;
+    for (int i = 0; i < r->n; i++)
+        add_to_bin(bin, (double)r->p[i], r->label[i], times_of(r, times, i));
+    for (int b = 0; b < METRICS_BINS; b++) {
+        sum += fabs(bin[b].p - bin[b].positive);
+        n += bin[b].n;
     }
-    for (int b = 0; b < ECE_BINS; b++)
-        sum += fabs(p[b] - pos[b]);
     return ratio(sum, n);
 }
 
 double metrics_value(int kind, const struct metrics_ranking *r, const int *times)
 {
-    struct metrics_counts c = {0};
-    if (kind <= METRICS_TPR)
-        count_times(&c, r, times);
-    switch (kind) {
-    case METRICS_ACCURACY:
-        return metrics_accuracy(&c);
-    case METRICS_FPR:
-        return metrics_fpr(&c);
-    case METRICS_TPR:
-        return metrics_tpr(&c);
-    case METRICS_LOSS:
+    double v[METRICS_KINDS];
+    if (kind == METRICS_LOSS)
         return loss(r, times);
-    case METRICS_AUC:
-        return auc(r, times);
-    case METRICS_PR_AUC:
-        return pr_auc(r, times);
-    case METRICS_FPR_AT_TPR80:
-        return fpr_at_tpr(r, times, 0.8);
-    case METRICS_FPR_AT_TPR90:
-        return fpr_at_tpr(r, times, 0.9);
-    case METRICS_FPR_AT_TPR95:
-        return fpr_at_tpr(r, times, 0.95);
-    case METRICS_ECE:
+    if (kind == METRICS_ECE)
         return ece(r, times);
-    }
-    return NAN;
+    metrics_ranked(v, r, times);
+    return kind >= 0 && kind < METRICS_KINDS ? v[kind] : NAN;
 }
 
 double metrics_auc(const unsigned char *label, const float *p, int n)
 {
     struct metrics_ranking r;
     metrics_rank(&r, label, p, n);
-    double a = auc(&r, NULL);
+    double a = metrics_value(METRICS_AUC, &r, NULL);
     metrics_rank_release(&r);
     return a;
 }
@@ -242,13 +309,14 @@ static float between(const struct metrics_ranking *r, int at)
 
 float metrics_threshold_accuracy(const struct metrics_ranking *r)
 {
-    struct step s = {0};
     float best = between(r, 0);
-    double right = 0, most = 0; /* rows right, against calling every row negative */
-    while (next_step(&s, r, NULL)) {
-        right += s.dt - s.df;
-        float t = between(r, s.at);
-        if (right > most || (right >= most && fabsf(t - 0.5f) < fabsf(best - 0.5f))) {
+    int right = 0, most = 0; /* rows right, against calling every row negative */
+    for (int i = 0; i < r->n; i++) {
+        right += r->place[i] & POSITIVE ? 1 : -1;
+        if (!(r->place[i] & LAST))
+            continue;
+        float t = between(r, i + 1);
+        if (right > most || (right == most && fabsf(t - 0.5f) < fabsf(best - 0.5f))) {
             most = right;
             best = t;
         }
@@ -261,10 +329,10 @@ float metrics_threshold_tpr(const struct metrics_ranking *r, double tpr)
     double pos = 0, tp = 0;
     for (int i = 0; i < r->n; i++)
         pos += r->label[i];
-    for (struct step s = {0}; next_step(&s, r, NULL);) {
-        tp += s.dt;
-        if (pos > 0 && tp / pos >= tpr)
-            return between(r, s.at);
+    for (int i = 0; i < r->n; i++) {
+        tp += r->place[i] & POSITIVE;
+        if ((r->place[i] & LAST) && pos > 0 && tp / pos >= tpr)
+            return between(r, i + 1);
     }
     return NAN;
 }

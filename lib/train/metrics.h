@@ -10,7 +10,7 @@
  * label is 0 or 1, p a probability (for AUC, PR-AUC and rates at a TPR any finite score, such
  * as a logit). A row is called positive when p > threshold, 0.5 unless said: 0.5 itself is
  * negative, as in the official DLRM. A number without rows to divide by is NaN. Sums are in
- * double. Memory: rank allocates 12 bytes a row.
+ * double. Memory: rank keeps 8 bytes a row, and takes 8 more while it sorts.
  */
 #ifndef MM_TRAIN_METRICS_H
 #define MM_TRAIN_METRICS_H
@@ -36,20 +36,26 @@ enum metrics_kind {
     METRICS_FPR_AT_TPR80, /* see below */
     METRICS_FPR_AT_TPR90,
     METRICS_FPR_AT_TPR95,
-    METRICS_ECE,    /* sum over 15 equal bins of |mean p - share of positives| n_bin/n
-                       (Naeini et al. 2015; bin k is (k/15, (k+1)/15], 0 in the first) */
+    METRICS_ECE,    /* sum over bins of |mean p - share of positives| n_bin/n (Naeini et al.
+                       2015) */
+    METRICS_PR_AUC_NEGATIVE, /* average precision of finding negatives: labels and scores
+                       flipped. The share of negatives is what chance gives. */
     METRICS_KINDS
 };
 extern const char *const metrics_name[METRICS_KINDS];
 
-/* Rows by score, highest first; label and p are borrowed. */
+/* Rows by score, highest first; label, p and cluster are borrowed. At most 2^30 rows. */
 struct metrics_ranking {
     const unsigned char *label;
     const float *p;
+    const int *cluster;
     int *order;
-    int n;
+    uint32_t *place; /* [n] of the order: row or cluster << 2, last of its score, label */
+    int n, above;    /* above: places with p > 0.5 */
 };
 void metrics_rank(struct metrics_ranking *r, const unsigned char *label, const float *p, int n);
+/* From now on times [clusters] below: row i counts times[cluster[i]] times. */
+void metrics_rank_clusters(struct metrics_ranking *r, const int *cluster);
 void metrics_rank_release(struct metrics_ranking *r);
 
 /* times [n] (NULL: all 1): row i counts as that many equal rows, as in a bootstrap.
@@ -57,6 +63,16 @@ void metrics_rank_release(struct metrics_ranking *r);
  * 0.9, 0.95, on the curve as scikit-learn's roc_curve gives it: one point per distinct score,
  * without the points in the middle of two equal steps. */
 double metrics_value(int kind, const struct metrics_ranking *r, const int *times);
+/* All kinds but LOSS and ECE (NaN) in one walk down the order. */
+void metrics_ranked(double v[METRICS_KINDS], const struct metrics_ranking *r, const int *times);
+
+/* Are the probabilities the rates that come true? Bin k is (k/15, (k+1)/15], 0 in the first. */
+#define METRICS_BINS 15
+struct metrics_bin {
+    double n, p, positive; /* rows, sum of p, positives */
+};
+void metrics_bins(struct metrics_bin bin[METRICS_BINS], const unsigned char *label,
+                  const float *p, int n);
 
 double metrics_auc(const unsigned char *label, const float *p, int n);
 

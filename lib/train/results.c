@@ -3,6 +3,7 @@
 #include "base/util.h"
 #include "db/db.h"
 #include "nn/blas.h"
+#include "train/reliability.h"
 
 static int64_t put_run(struct db *db, const struct experiment *x, const struct run_result *r,
                        const char *failed, double seconds)
@@ -99,6 +100,7 @@ void results_put(struct db *db, const struct experiment *x, const struct run_res
         return;
     put_epochs(db, run, r);
     put_metrics(db, run, r);
+    reliability_put(db, run, x->d, r->p);
     put_predictions(db, run, r, x->d);
 }
 

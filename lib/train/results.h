@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A run's result as rows: run, epoch, metric, prediction. Each inside the caller's
- * transaction.
+/* A run's result as rows: run, epoch, metric, reliability, prediction. Each inside the
+ * caller's transaction.
  *
  *     db_begin(db);
  *     results_put(db, &experiment, &result, NULL, seconds);

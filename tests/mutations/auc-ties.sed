@@ -1,4 +1,4 @@
 # file: lib/train/metrics.c
 # test: test_metrics
 # tied scores count as won
-s/area += s\.df \* (tp + s\.dt \/ 2)/area += s.df * (tp + s.dt)/
+s/area += df \* (tp + dt \* 0\.5)/area += df * (tp + dt)/

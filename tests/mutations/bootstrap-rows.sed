@@ -1,4 +1,4 @@
-# file: lib/train/bootstrap.c
-# test: test_metrics
+# file: lib/train/compare.c
+# test: test_compare
 # the bootstrap draws rows as if each had its own user
-s/\.users = number_users(cluster, user, n)/.users = number_users(cluster, user, n) + n/
+s/dense_rank() OVER (ORDER BY u\.key)/row_number() OVER (ORDER BY u.key)/
