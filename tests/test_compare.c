@@ -103,9 +103,9 @@ static struct db *make(const char *name)
     db_begin(db);
     put_data(db);
     db_exec(db, "INSERT INTO model (name, kind, dense, sparse, blocks, reduction) VALUES\n"
-                "('proposed', 'dlrm', '', 0, '', 'single'),\n"
-                "('baseline', 'dlrm', '', 0, '', 'single'),\n"
-                "('mine', 'dlrm', '', 0, '', 'folds'), ('means', 'means', '', 0, '', 'single')");
+                "('proposed', 'dlrm', '', 0, '', 'auto'),\n"
+                "('baseline', 'dlrm', '', 0, '', 'auto'),\n"
+                "('mine', 'dlrm', '', 0, '', 'folds'), ('means', 'means', '', 0, '', 'auto')");
     put_run(db, 1, "proposed", B3, 1, 1.5, 0.4, 0.5, DONE);
     put_run(db, 2, "proposed", B3, 2, 1.2, 0.3, 0.6, DONE);
     put_run(db, 3, "proposed", B3, 3, 1.4, 0.3, 0.5, DONE);
@@ -230,7 +230,9 @@ static void test_pairs(struct db *db)
        "best:baseline-means:8 best:mine-means:8 best:proposed-baseline:8 best:proposed-means:8 "
        "best:proposed-mine:8 cell:baseline-means:8 cell:baseline-means:8 cell:mine-means:8 "
        "cell:proposed-baseline:8 cell:proposed-means:8 cell:proposed-means:8 "
-       "cell:proposed-mine:8 claim:proposed-baseline:8", "all pairs, and no others");
+       "cell:proposed-mine:8 claim:proposed-baseline:8 ranking:baseline-means:8 "
+       "ranking:mine-means:8 ranking:proposed-baseline:8 ranking:proposed-means:8 "
+       "ranking:proposed-mine:8", "all pairs, and no others");
     sqlite3_reset(q);
     ok(one(db, "SELECT count(*) FROM comparison WHERE question = 'claim' AND\n"
                "setting_a = 'basic, dropout 0.5, lr 0.01, batch 2048, stopping loss, decay 0.01'\n"

@@ -115,8 +115,9 @@ static void digest(struct task *t, const struct dataset *d)
 {
     struct sha256 *h = sha256_new();
     char head[160];
-    int n = snprintf(head, sizeof head, "%s %s %d %d %d", t->name, reduce_mode_name[t->mode],
-                     REDUCE_VERSION, REDUCE_SEED, d->n);
+    int n = snprintf(head, sizeof head, "%s %s %d %d %d %s", t->name, reduce_mode_name[t->mode],
+                     REDUCE_VERSION, REDUCE_SEED, d->n,
+                     dataset_protocol_name[d->protocol]);
     sha256_add_field(h, head, (size_t)n);
     sha256_add_field(h, t->inputs.data, t->inputs.len);
     sha256_add_field(h, d->label, (size_t)d->n);

@@ -38,7 +38,7 @@ static const char to_3[] =
     "    p REAL NOT NULL, positive REAL NOT NULL, PRIMARY KEY (run_id, split, bin))\n"
     "    STRICT, WITHOUT ROWID;\n"
     "CREATE TABLE comparison (id INTEGER PRIMARY KEY, protocol TEXT NOT NULL,\n"
-    "    question TEXT NOT NULL CHECK (question IN ('cell', 'best', 'claim')),\n"
+    "    question TEXT NOT NULL CHECK (question IN ('cell', 'best', 'ranking', 'claim')),\n"
     "    a TEXT NOT NULL, b TEXT NOT NULL, setting_a TEXT NOT NULL, setting_b TEXT NOT NULL,\n"
     "    metric TEXT NOT NULL, seeds INTEGER NOT NULL, rows INTEGER NOT NULL,\n"
     "    users INTEGER NOT NULL, value_a REAL, value_b REAL, diff REAL, lo REAL, hi REAL,\n"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION 1
+#define VERSION 2
 #define SEED 1
 #define BLOCK 32 /* runs whose rankings are in memory at a time */
 
@@ -22,7 +22,8 @@ struct entry {
     char *protocol, *model, *setting;
     char *cell, *rest; /* of the experiment: all of it; all but weighting and dropout */
     int trivial;       /* no dlrm */
-    int best;          /* validation chose it */
+    int best;          /* validation chose it: by false positive rate, as the paper does */
+    int ranking;       /* ... by AUC */
     int claim;         /* 1: the paper's proposed, 2: its baseline */
     unsigned char identity[SHA256_BYTES];
 };
@@ -38,14 +39,18 @@ struct compare {
     double *v;             /* [n, METRICS_KINDS, COMPARE_RESAMPLES] */
 };
 
-/* Place 1 of a protocol and model is the run that validation chose. */
+/* Place 1 of a protocol and model is the run that validation chose, rank 1 the one that it
+ * ranks best. */
 #define SQL_RANKED \
     "SELECT r.id, r.identity, x.protocol, x.model, x.weighting, x.dropout, x.seed, x.lr,\n" \
     "x.batch, x.stopping, x.decay, m.kind, m.reduction, row_number() OVER (\n" \
     "PARTITION BY x.protocol, x.model ORDER BY r.degenerate, f.value IS NULL, f.value,\n" \
-    "l.value, x.seed, r.identity) AS place\n" \
+    "l.value, x.seed, r.identity) AS place, row_number() OVER (\n" \
+    "PARTITION BY x.protocol, x.model ORDER BY r.degenerate, a.value IS NULL, a.value DESC,\n" \
+    "l.value, x.seed, r.identity) AS rank\n" \
     "FROM run r JOIN experiment x ON x.id = r.experiment_id JOIN model m ON m.name = x.model\n" \
     "LEFT JOIN metric f ON f.run_id = r.id AND f.split = 'val' AND f.name = 'fpr'\n" \
+    "LEFT JOIN metric a ON a.run_id = r.id AND a.split = 'val' AND a.name = 'auc'\n" \
     "LEFT JOIN metric l ON l.run_id = r.id AND l.split = 'val' AND l.name = 'loss'\n" \
     "WHERE r.stale = 0 AND r.state = 'done'"
 
@@ -66,12 +71,13 @@ static const char sql_runs[] =
     "format('%s, dropout %g, lr %g, batch %d', weighting, dropout, lr, batch)\n"
     "    || CASE stopping WHEN 'fpr' THEN '' ELSE ', stopping ' || stopping END\n"
     "    || CASE decay WHEN 0 THEN '' ELSE format(', decay %g', decay) END\n"
-    "    || CASE reduction WHEN 'single' THEN '' ELSE ', reduction ' || reduction END,\n"
+    "    || CASE reduction WHEN 'auto' THEN '' ELSE ', reduction ' || reduction END,\n"
     "format('%s %.17g %.17g %d %s %.17g', weighting, dropout, lr, batch, stopping, decay)\n"
     "    AS cell,\n"
     "format('%.17g %d %s %.17g', lr, batch, stopping, decay), kind <> 'dlrm', place = 1,\n"
     "CASE WHEN dropout <> 0.5 THEN 0 WHEN model = 'proposed' AND weighting = 'basic' THEN 1\n"
-    "    WHEN model = 'baseline' AND weighting = 'sqrt' THEN 2 ELSE 0 END, identity\n"
+    "    WHEN model = 'baseline' AND weighting = 'sqrt' THEN 2 ELSE 0 END, identity,\n"
+    "rank = 1\n"
     "FROM (" SQL_RANKED ") ORDER BY protocol, model, cell, seed, identity";
 
 static void read_runs(struct compare *c, struct db *db)
@@ -88,7 +94,8 @@ static void read_runs(struct compare *c, struct db *db)
                             .rest = xstrdup(db_col_text(q, 6)),
                             .trivial = sqlite3_column_int(q, 7),
                             .best = sqlite3_column_int(q, 8),
-                            .claim = sqlite3_column_int(q, 9)};
+                            .claim = sqlite3_column_int(q, 9),
+                            .ranking = sqlite3_column_int(q, 11)};
         memcpy(r->identity, sqlite3_column_blob(q, 10), sizeof r->identity);
     }
 }
@@ -99,8 +106,10 @@ static void read_rows(struct compare *c, struct db *db)
     static const char sql_rows[] =
         "SELECT r.id, dense_rank() OVER (ORDER BY u.key) - 1, r.positive\n"
         "FROM review r JOIN user u ON u.id = r.user_id\n"
-        "WHERE r.split = 'test' AND r.labelled = 1 ORDER BY r.id";
+        "WHERE r.split = 'test' AND r.labelled = 1\n"
+        "AND r.id IN (SELECT review_id FROM prediction WHERE run_id = :any) ORDER BY r.id";
     sqlite3_stmt *q = db_use(db, sql_rows);
+    db_int(q, ":any", c->n ? c->run[0].id : 0); /* IMBALANCE leaves the same rows to all */
     for (int cap = 0; db_step(q); c->rows++) {
         if (c->rows == cap) {
             cap = cap * 2 + 1024;
@@ -322,9 +331,13 @@ static void put_all(struct db *db, const struct compare *c)
                 put_cells(db, c, "claim", i, j);
         }
     for (int i = 0; i < c->n; i++)
-        for (int j = 0; j < c->n; j++)
-            if (c->run[i].best && c->run[j].best && paired(&c->run[i], &c->run[j]))
+        for (int j = 0; j < c->n; j++) {
+            const struct entry *x = &c->run[i], *y = &c->run[j];
+            if (x->best && y->best && paired(x, y))
                 put_pair(db, c, "best", &(struct side){&i, 1}, &(struct side){&j, 1});
+            if (x->ranking && y->ranking && paired(x, y))
+                put_pair(db, c, "ranking", &(struct side){&i, 1}, &(struct side){&j, 1});
+        }
 }
 
 /* ---- all of it ---- */
