@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of 0, 1, 5, 10, 20 and 40 the one with the highest AUC on validation rows, for proposed and
+ * for baseline, mean over 5 splits of 9,957 restaurant reviews and 3 seeds. */
+#define OUR_DECAY 5
+
 /* What the paper leaves open is in the notes. Its baseline has three dense features, no price
  * and no categories. */
 #define DENSE "user_mean user_count business_mean business_count user_cold business_cold"
@@ -171,7 +175,7 @@ static int from_file(struct db *db, const char *path, const char *protocol,
 static void from_grid(struct db *db, int paper, int seeds, const char *protocol,
                       const char *asked_by)
 {
-    static const char *const weighting[] = {"basic", "sqrt"}, *const stopping[] = {"fpr", "loss"};
+    static const char *const weighting[] = {"basic", "sqrt"};
     static const double dropout[] = {0.1, 0.3, 0.5};
     for (size_t m = 0; m < ARRAY_LEN(model_rows); m++)
         for (int cell = 0; cell < (paper ? 6 : 2); cell++)
@@ -181,8 +185,10 @@ static void from_grid(struct db *db, int paper, int seeds, const char *protocol,
                 if (paper) {
                     c.weighting = weighting[cell / 3];
                     c.dropout = dropout[cell % 3];
-                } else
-                    c.stopping = stopping[cell];
+                } else if (cell == 1) {
+                    c.stopping = "loss";
+                    c.decay = OUR_DECAY;
+                }
                 if (strcmp(model_rows[m].kind, "dlrm") == 0)
                     put_row(db, &c);
             }

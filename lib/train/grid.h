@@ -11,7 +11,7 @@
 struct db;
 
 /* Under the setting PROTOCOL. quick: the four models of the paper at weighting basic, dropout
- * 0.3, stopped as the paper stops and stopped on the validation loss; paper: the four models
+ * 0.3, stopped as the paper stops, and our way: stopped on the validation loss, decay 5; paper: the four models
  * times weightings basic and sqrt and dropouts 0.1, 0.3, 0.5, stopped as the paper stops. Seeds
  * 1..SEEDS, where SEEDS was never given 3 and 5. Anything else is a file of lines
  * "model weighting dropout seed [name=value...]" with names lr, batch, stopping, decay and
