@@ -29,7 +29,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 # clang, -O0 and -O2 give the same sums.
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DMM_VERSION='"$(VERSION)"' $(WARN) -ffp-contract=off \
               -pthread -Ilib -I$(O) $(SANFLAGS) $(CFLAGS)
-ALL_LDLIBS := -lsqlite3 -lcjson -lcsv -lutf8proc -ljpeg -lpng -lz -lcrypto -lopenblas -lm $(LDLIBS)
+ALL_LDLIBS := -lsqlite3 -lcjson -lcsv -lutf8proc -ljpeg -lpng -lz -lcrypto -lxxhash -lopenblas -lm $(LDLIBS)
 
 # oneDNN, where it is installed, is the faster of the two libraries that multiply matrices.
 # DNNL=0 builds without.

@@ -2,6 +2,7 @@
 /* Reading ahead on threads gives what source_read gives, and ends when it is told to. */
 #include "tap.h"
 #include "source/ahead.h"
+#include "base/quick.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,13 +82,15 @@ int main(void)
     struct source_stats one = {0}, two = {0};
     struct err e = {""};
     unsigned char want[SHA256_BYTES], got[SHA256_BYTES];
-    unsigned char file_want[SHA256_BYTES], file_got[SHA256_BYTES];
+    unsigned char file_want[SHA256_BYTES];
+    struct ahead_digests digests;
+    int64_t quick;
     struct taken a = {.h = sha256_new()}, b = {.h = sha256_new()}, c = {.h = sha256_new()};
 
     struct source_sink plain = {record, reject, &a};
     ok(source_read(&file, &o, &plain, &one, &e) == 0 && a.records > 2900, "the file is read");
     struct ahead_sink sink = {hashed_record, reject, &b};
-    ok(ahead_read(&file, &o, &sink, &two, file_got, &e) == 0, "and read ahead");
+    ok(ahead_read(&file, &o, &sink, &two, &digests, &e) == 0, "and read ahead");
     sha256_end(want, a.h);
     sha256_end(got, b.h);
     ok(memcmp(want, got, sizeof want) == 0, "the same records in the same order");
@@ -95,17 +98,18 @@ int main(void)
        "as many records and rejects");
     ok(memcmp(&one, &two, sizeof one) == 0, "the same statistics");
     ok(b.bad_digests == 0, "every text has its digest");
-    ok(sha256_fd(file_want, fd, &e) == 0 && memcmp(file_want, file_got, sizeof file_got) == 0,
+    ok(quick_fd(&quick, fd, &e) == 0 && quick == digests.quick, "the quick digest of the file");
+    ok(sha256_fd(file_want, fd, &e) == 0 && memcmp(file_want, digests.sha256, SHA256_BYTES) == 0,
        "the file has its digest");
 
     c.stop_at = 700;
     sink.ctx = &c;
-    ok(ahead_read(&file, &o, &sink, &two, file_got, &e) < 0 && two.stopped && c.records == 700,
+    ok(ahead_read(&file, &o, &sink, &two, &digests, &e) < 0 && two.stopped && c.records == 700,
        "a sink that stops is given no more");
     close(fd);
     unlink(path);
     c.stop_at = 0;
-    ok(ahead_read(&file, &o, &sink, &two, file_got, &e) < 0 && !two.stopped && strstr(e.text, path),
+    ok(ahead_read(&file, &o, &sink, &two, &digests, &e) < 0 && !two.stopped && strstr(e.text, path),
        "a missing file is an error that names it");
     sha256_free(a.h);
     sha256_free(b.h);

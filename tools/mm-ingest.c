@@ -101,14 +101,15 @@ static int64_t source_row(struct ingest *g, const struct source_found *f, struct
     return id;
 }
 
-static void close_source(struct ingest *g, const unsigned char *digest)
+static void close_source(struct ingest *g, const struct ahead_digests *digests)
 {
     static const char sql_close[] =
-        "UPDATE source SET digest = :digest, records = :records, rejects = :rejects,\n"
+        "UPDATE source SET digest = :digest, quick = :quick, records = :records, rejects = :rejects,\n"
         "merged = :merged, repaired = :repaired, bad_times = :bad_times,\n"
         "note = nullif(:note, '') WHERE id = :id";
     sqlite3_stmt *q = db_use(g->db, sql_close);
-    db_blob(q, ":digest", digest, SHA256_BYTES);
+    db_blob(q, ":digest", digests->sha256, SHA256_BYTES);
+    db_int(q, ":quick", digests->quick);
     db_int(q, ":records", g->stats.records - (g->rejects_here - g->stats.rejects));
     db_int(q, ":rejects", g->rejects_here);
     db_int(q, ":merged", g->loader.merged_here);
@@ -123,7 +124,7 @@ static void close_source(struct ingest *g, const unsigned char *digest)
 static int read_file(struct ingest *g, const struct source_found *f, struct err *e)
 {
     struct ahead_sink sink = {on_record, on_reject, g};
-    unsigned char digest[SHA256_BYTES];
+    struct ahead_digests digests;
     int64_t id = source_row(g, f, e);
     if (id < 0)
         return -1;
@@ -132,11 +133,11 @@ static int read_file(struct ingest *g, const struct source_found *f, struct err 
     g->stats = (struct source_stats){0};
     struct stat st;
     progress_start(&g->progress, "bytes", stat(f->file.path, &st) == 0 ? st.st_size : 0);
-    int rc = ahead_read(&f->file, &g->options, &sink, &g->stats, digest, e);
+    int rc = ahead_read(&f->file, &g->options, &sink, &g->stats, &digests, e);
     progress_end(&g->progress);
     if (rc < 0)
         return -1;
-    close_source(g, digest);
+    close_source(g, &digests);
     info("%s: %s; %lld records, %lld rejected%s%s", f->file.path, f->what,
          (long long)g->stats.records, (long long)g->rejects_here,
          g->stats.columns[0] ? "; columns " : "", g->stats.columns);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "db/known.h"
+#include "base/quick.h"
 #include "base/sha256.h"
 #include "base/util.h"
 #include "db/db.h"
@@ -36,15 +37,26 @@ struct known {
     int64_t id, bytes, mtime_ns, inode;
     char *path;
     unsigned char digest[SHA256_BYTES];
+    int has_quick;
+    int64_t quick;
     int moved; /* other mtime or inode, same bytes */
 };
+
+/* Rows of an older schema have no quick digest: then the slow one tells. */
+static int same_bytes(const struct known *k, int fd)
+{
+    unsigned char digest[SHA256_BYTES];
+    int64_t quick;
+    struct err e;
+    if (k->has_quick)
+        return quick_fd(&quick, fd, &e) == 0 && quick == k->quick;
+    return sha256_fd(digest, fd, &e) == 0 && memcmp(digest, k->digest, sizeof digest) == 0;
+}
 
 /* 1: other bytes, or unreadable; why says which. */
 static int other_bytes(struct known *k, struct buf *why)
 {
     struct stat st;
-    struct err e;
-    unsigned char digest[SHA256_BYTES];
     int fd = open(k->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) != 0) {
         buf_addf(why, "%s: %s", k->path, strerror(errno));
@@ -57,8 +69,7 @@ static int other_bytes(struct known *k, struct buf *why)
     if (!S_ISREG(st.st_mode) || st.st_size != k->bytes)
         changed = 1;
     else if (mtime_ns != k->mtime_ns || (int64_t)st.st_ino != k->inode) {
-        if (sha256_fd(digest, fd, &e) < 0 || memcmp(digest, k->digest, sizeof digest) != 0)
-            changed = 1;
+        changed = !same_bytes(k, fd);
         k->moved = !changed;
         k->mtime_ns = mtime_ns;
         k->inode = (int64_t)st.st_ino;
@@ -88,7 +99,7 @@ static void remember(struct db *db, const struct known *k, int n)
 static struct known *read_known(struct db *db, int *n)
 {
     static const char sql_known[] =
-        "SELECT id, path, bytes, mtime_ns, inode, digest FROM source ORDER BY id";
+        "SELECT id, path, bytes, mtime_ns, inode, digest, quick FROM source ORDER BY id";
     sqlite3_stmt *q = db_use(db, sql_known);
     struct known *k = NULL;
     *n = 0;
@@ -98,7 +109,9 @@ static struct known *read_known(struct db *db, int *n)
                                .path = xstrdup(db_col_text(q, 1)),
                                .bytes = sqlite3_column_int64(q, 2),
                                .mtime_ns = sqlite3_column_int64(q, 3),
-                               .inode = sqlite3_column_int64(q, 4)};
+                               .inode = sqlite3_column_int64(q, 4),
+                               .has_quick = sqlite3_column_type(q, 6) != SQLITE_NULL,
+                               .quick = sqlite3_column_int64(q, 6)};
         memcpy(k[*n].digest, sqlite3_column_blob(q, 5), SHA256_BYTES);
         (*n)++;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "source/ahead.h"
+#include "base/quick.h"
 #include "base/util.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@ struct ahead {
     const struct source_file *file;
     const struct source_options *options;
     struct source_stats stats; /* the reader's */
-    unsigned char *digest;
+    struct ahead_digests *digests;
     struct sha256 *text_hash; /* the reader's: kept, as making one costs more than a text */
     pthread_mutex_t lock;
     pthread_cond_t turn;
@@ -183,7 +184,7 @@ static void *read_thread(void *ctx)
     return NULL;
 }
 
-/* ---- the digest of the file ---- */
+/* ---- the digests of the file ---- */
 
 static int is_stopped(struct ahead *a)
 {
@@ -196,14 +197,19 @@ static int is_stopped(struct ahead *a)
 static int hash_file(struct ahead *a, int fd, struct err *e)
 {
     struct sha256 *h = sha256_new();
+    struct quick *fast = quick_new();
     size_t cap = (size_t)64 << 10;
     char *block = xmalloc(cap);
     ssize_t n;
     while (((n = read(fd, block, cap)) > 0 || (n < 0 && errno == EINTR)) && !is_stopped(a))
-        if (n > 0)
+        if (n > 0) {
             sha256_add(h, block, (size_t)n);
+            quick_add(fast, block, (size_t)n);
+        }
     int rc = n < 0 ? err_set(e, "%s: %s", a->file->path, strerror(errno)) : 0;
-    sha256_end(a->digest, h);
+    sha256_end(a->digests->sha256, h);
+    a->digests->quick = quick_end(fast);
+    quick_free(fast);
     sha256_free(h);
     free(block);
     return rc;
@@ -301,12 +307,12 @@ static int run(struct ahead *a, struct ahead_sink *sink, struct source_stats *st
 
 int ahead_read(const struct source_file *f, const struct source_options *o,
                struct ahead_sink *sink, struct source_stats *stats,
-               unsigned char digest[SHA256_BYTES], struct err *e)
+               struct ahead_digests *digests, struct err *e)
 {
     struct ahead *a = xcalloc(1, sizeof *a);
     a->file = f;
     a->options = o;
-    a->digest = digest;
+    a->digests = digests;
     a->text_hash = sha256_new();
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->turn, NULL);

@@ -4,7 +4,7 @@
  * made by a third thread.
  *
  *     struct ahead_sink sink = {.record = take, .reject = note, .ctx = me};
- *     if (ahead_read(&f, &o, &sink, &stats, digest, &e) < 0)   // as source_read
+ *     if (ahead_read(&f, &o, &sink, &stats, &digests, &e) < 0)   // as source_read
  *         ...
  *
  * The sink runs in the caller's thread, in the file's order; pointers are valid until it
@@ -25,9 +25,14 @@ struct ahead_sink {
     void *ctx;
 };
 
-/* digest: of the file as stored. stats is kept up to date for the sink as in source_read. */
+struct ahead_digests {
+    unsigned char sha256[SHA256_BYTES];
+    int64_t quick; /* base/quick.h */
+};
+
+/* digests: of the file as stored. stats is kept up to date for the sink as in source_read. */
 int ahead_read(const struct source_file *f, const struct source_options *o,
                struct ahead_sink *sink, struct source_stats *stats,
-               unsigned char digest[SHA256_BYTES], struct err *e) MM_MUST_CHECK;
+               struct ahead_digests *digests, struct err *e) MM_MUST_CHECK;
 
 #endif
