@@ -166,7 +166,7 @@ int main(int argc, char **argv)
     blas_single_thread();
     struct db *db = db_open(argv[1], DB_READ, &e);
     struct tables t = {.db = db, .d = db ? dataset_new(db, DATASET_CROSSFIT, &e) : NULL};
-    struct inputs in[BLOCKS];
+    struct inputs *in = xcalloc(BLOCKS, sizeof *in);
     struct dense_columns c;
     if (!t.d || dense_parse(&c, DENSE_NAMES, &e) < 0)
         die("%s", e.text);
@@ -193,6 +193,7 @@ int main(int argc, char **argv)
     for (int b = 0; b < BLOCKS; b++)
         for (int k = 0; k < BLOCK_INPUTS; k++)
             entity_release(&in[b].m[k]);
+    free(in);
     free(auc);
     free(t.dense);
     free(t.bags);

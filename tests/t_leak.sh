@@ -15,6 +15,27 @@ plant() { # NAME FLAG PATTERN
 }
 plant own-fold-texts -DMM_PLANT_LEAK "summary.*text-mean"
 plant own-fold-ratings -DMM_PLANT_LEAK_VISIBLE "rating-mean"
+
+# Ratings permuted among the train rows, everything fitted anew, a fold that training leaves
+# out scored with the features it would have: what lifts its AUC is leakage.
+P=$TMP/own-fold-ratings/bin M=$TMP/more
+toy "$M" 2400
+make -s -j2 O="$TMP/own-fold-ratings" BIN="$P" CFLAGS="-O1 -DMM_PLANT_LEAK_VISIBLE" "$TMP/own-fold-ratings/bench/permute" > "$TMP/make.log" 2>&1
+make -s -j2 O="$O" BIN="$BIN" "$O/bench/permute" > "$TMP/make.log" 2>&1
+for w in "clean $BIN $O" "leak $P $TMP/own-fold-ratings"; do
+    # shellcheck disable=SC2086
+    set -- $w
+    "$2/mm-ingest" --quiet --db "$TMP/$1-p.db" "$M" && "$BIN/mm-llm-summarize" --quiet --db "$TMP/$1-p.db" &&
+        "$BIN/mm-caption" --quiet --db "$TMP/$1-p.db" && "$BIN/mm-embed" --quiet --db "$TMP/$1-p.db" &&
+        "$BIN/mm-reduce" --quiet --db "$TMP/$1-p.db"
+    "$3/bench/permute" "$TMP/$1-p.db" 20 > "$TMP/$1.auc"
+    sed "s/^/# $1: /" "$TMP/$1.auc"
+done
+far() { awk -v d="$2" '/means|baseline/ { n++; a = $0; sub(/.*AUC /, "", a); bad += !(a + 0 < 0.5 + d && a + 0 > 0.5 - d) } END { exit !(n == 2 && bad == '"$3"') }' "$1"; }
+far "$TMP/clean.auc" 0.03 0
+ok $? "permuted ratings cannot be found in a held-out fold"
+far "$TMP/leak.auc" 0.05 2
+ok $? "unless a worker reads its own fold: then they can"
 db=$TMP/clean.db
 "$BIN/mm-ingest" --quiet --db "$db" "$D" && stages "$db" --seeds 1
 is "$(q "$db" 'SELECT count(*) FROM v_leak')" 0 "without a plant v_leak is empty"
