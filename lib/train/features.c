@@ -4,7 +4,6 @@
 #include "base/util.h"
 #include "db/db.h"
 #include "db/method.h"
-#include "db/setting.h"
 #include "db/vec.h"
 #include "train/reduce.h"
 #include <dirent.h>
@@ -87,7 +86,8 @@ char *features_dir(struct db *db)
     return inner;
 }
 
-/* NULL when the tables are being changed: their tokens then say nothing. */
+/* NULL when the tables are being changed: their tokens then say nothing. The rows are part of
+ * it: IMBALANCE and SPLIT_SEED choose them from the same tables. */
 static char *file_name(const struct row *r, const struct dataset *d, struct db *db)
 {
     static const char sql_tokens[] =
@@ -101,14 +101,16 @@ static char *file_name(const struct row *r, const struct dataset *d, struct db *
         sqlite3_reset(q);
         return NULL;
     }
-    char *imbalance = setting_value(db, "IMBALANCE");
-    char *all = xasprintf("%s|%s|%s|%d|%lld|%lld", r->values, db_col_text(q, 0), imbalance, d->n,
+    char *all = xasprintf("%s|%s|%lld|%lld", r->values, db_col_text(q, 0),
                           (long long)method_named(db, "price", r->tags, NULL),
                           (long long)method_named(db, "category", r->tags, NULL));
     sqlite3_reset(q);
-    sha256_of(digest, all, strlen(all));
+    struct sha256 *h = sha256_new();
+    sha256_add_field(h, all, strlen(all));
+    sha256_add_field(h, d->review, (size_t)d->n * sizeof *d->review);
+    sha256_end(digest, h);
+    sha256_free(h);
     sha256_hex(hex, digest);
-    free(imbalance);
     free(all);
     char *dir = features_dir(db);
     char *path = xasprintf("%s/%.32s" SUFFIX, dir, hex);
