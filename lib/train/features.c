@@ -122,8 +122,8 @@ static char *file_name(const struct row *r, const struct dataset *d, struct db *
 
 static size_t file_bytes(const struct header *h)
 {
-    size_t row = (size_t)(h->n_dense + h->bag + h->n_blocks * DIM) * sizeof(float);
-    return sizeof *h + (size_t)h->n * row;
+    size_t values = (size_t)h->n_dense + (size_t)h->bag + (size_t)h->n_blocks * DIM;
+    return sizeof *h + (size_t)h->n * values * sizeof(float);
 }
 
 static float *dense_of(const struct features *f)
