@@ -8,6 +8,8 @@
 #include "train/reduce.h"
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -193,10 +195,12 @@ static int fill_block(struct features *f, const struct dataset *d, struct db *db
                            name, (long long)d->review[i]);
         known[(size_t)i * (size_t)h->n_dense] = (float)sqlite3_column_int(q, 0);
         h->any_block |= sqlite3_column_int(q, 0);
-        int rc = vec_column(rows + (size_t)i * DIM, q, 1, DIM, e);
+        struct err why;
+        int rc = vec_column(rows + (size_t)i * DIM, q, 1, DIM, &why);
         sqlite3_reset(q);
         if (rc < 0)
-            return -1;
+            return err_set(e, "block '%s': review %lld: %s", name, (long long)d->review[i],
+                           why.text);
     }
     return 0;
 }
@@ -332,6 +336,15 @@ void features_row(float *x, const struct features *f, int row)
         memcpy(x, samples_vector(s, b, row), DIM * sizeof *x);
 }
 
+/* NAME.feat.PID.part, and nobody has that PID: its builder was killed. */
+static int is_orphan(const char *name)
+{
+    const char *p = strstr(name, SUFFIX ".");
+    int pid, end = 0;
+    return p && sscanf(p + strlen(SUFFIX), ".%d.part%n", &pid, &end) == 1 && end > 0 &&
+           !p[strlen(SUFFIX) + (size_t)end] && pid > 0 && kill(pid, 0) != 0 && errno == ESRCH;
+}
+
 void features_tidy(struct db *db, const struct features *f, int n)
 {
     char *dir = features_dir(db);
@@ -344,7 +357,7 @@ void features_tidy(struct db *db, const struct features *f, int n)
             const char *slash = f[i].file.path ? strrchr(f[i].file.path, '/') : NULL;
             used = slash && strcmp(slash + 1, one->d_name) == 0;
         }
-        if (!used)
+        if (!used || is_orphan(one->d_name))
             unlinkat(dirfd(list), one->d_name, 0);
     }
     if (list)
