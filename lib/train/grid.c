@@ -152,10 +152,11 @@ static int from_file(struct db *db, const char *path, const char *protocol,
 {
     struct buf b = {0};
     struct err why;
-    if (buf_read_file(&b, path, 16 << 20, e) < 0)
-        return -1;
-    int rc = 0, number = 1;
-    for (char *p = b.data; *p && rc == 0; number++) {
+    int rc = buf_read_file(&b, path, 16 << 20, e), number = 1;
+    if (rc == 0 && strlen(buf_str(&b)) < b.len) /* the rest would go unread */
+        rc = err_set(e, "%s: a zero byte after %zu bytes: not a text of lines", path,
+                     strlen(buf_str(&b)));
+    for (char *p = b.data; rc == 0 && *p; number++) {
         size_t n = strcspn(p, "\n");
         char *next = p + n + (p[n] == '\n');
         struct cell c = {CELL_DEFAULTS, .protocol = protocol, .asked_by = path};
