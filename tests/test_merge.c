@@ -12,10 +12,10 @@ static void put_run(struct db *db, const char *model, int seed, int identity, do
                   "INSERT OR IGNORE INTO block (name, inputs) VALUES ('b-%s', 'photos');"
                   "INSERT OR IGNORE INTO experiment (model, seed, decay) VALUES ('%s', %d, 0.1)",
               model, model, model, model, seed);
-    small_sql(db, "INSERT INTO run (experiment_id, identity, feature_digest, state, reason, stale,\n"
-                  "best_epoch, epochs, threshold, degenerate, seconds, backend)\n"
-                  "SELECT id, CAST(format('%%032d', %d) AS BLOB), x'01', '%s', 'r', %d, 3, 5, %g, 1, 2.5,\n"
-                  "'lib' FROM experiment WHERE model = '%s' AND seed = %d", identity, state, stale,
+    small_sql(db, "INSERT INTO run (experiment_id, identity, feature_digest, state, reason,\n"
+                  "stale, best_epoch, epochs, threshold, degenerate, seconds, backend)\n"
+                  "SELECT id, CAST(format('%%032d', %d) AS BLOB), x'01', '%s', 'r', %d, 3, 5, %g,\n"
+                  "1, 2.5, 'lib' FROM experiment WHERE model = '%s' AND seed = %d", identity, state, stale,
               value, model, seed);
     int64_t id = db_last_id(db);
     small_sql(db, "INSERT INTO epoch SELECT %lld, value, %g + value, 2, 3, 4, 5, 6, NULL\n"
@@ -67,7 +67,8 @@ static void test_round_trip(struct db *db, struct db *far)
 {
     struct merge m = {0};
     struct err e = {""};
-    char *part = small_path("part.db"), *want = content(far, FAR), *failed = content(far, FAR_FAILED);
+    char *part = small_path("part.db"), *want = content(far, FAR);
+    char *failed = content(far, FAR_FAILED);
     char *mine = content(db, BOTH), *theirs = content(far, BOTH);
     ok(merge_part(far, part, &e) == 0, "a part is written %s", e.text);
     ok(merge_part(far, part, &e) < 0 && strstr(e.text, "there already"), "once: %s", e.text);
@@ -117,7 +118,8 @@ static void test_whole_copy(struct db *db)
     put_run(far, "later", 1, 40, 0.3, "done", 0);
     char *want = content(far, 40), *path = xstrdup(db_path(far));
     db_close(far);
-    ok(merge_from(&m, db, path, 0, &e) == 0 && m.runs == 1, "a whole copy is a part too %s", e.text);
+    ok(merge_from(&m, db, path, 0, &e) == 0 && m.runs == 1,
+       "a whole copy is a part too %s", e.text);
     char *got = content(db, 40);
     is(got, want, "with what it has more");
     free(got);

@@ -153,7 +153,8 @@ static void test_folds(const struct dataset *d)
     size_t row = D * sizeof(float);
     int held = 1, train = 0, unknown = 1;
     net_bytes = one.weights.len;
-    ok(f.weights.len == net_bytes + FOLDS * (net_bytes + turn_bytes), "one network and a fold's each");
+    ok(f.weights.len == net_bytes + FOLDS * (net_bytes + turn_bytes),
+       "one network and a fold's each");
     ok(memcmp(f.weights.data, one.weights.data, net_bytes) == 0, "the one for all is single's");
     float *h = outputs(&one, 0);
     double worst = 0;
@@ -291,7 +292,8 @@ static void test_failures(struct dataset *d)
     for (int i = 0; i < N; i++)
         d->fold[i] = d->fold[i] == 1 ? 0 : d->fold[i];
     f = fit_of(d, &s, REDUCE_FOLDS, 2);
-    ok(f.weights.len == net_bytes + 2 * (net_bytes + turn_bytes), "a fold without rows: no network");
+    ok(f.weights.len == net_bytes + 2 * (net_bytes + turn_bytes),
+       "a fold without rows: no network");
     reduce_release(&f);
 }
 
