@@ -15,7 +15,9 @@ static int parse_inputs(struct block *b, const char *text, struct err *e)
         int k = 0;
         while (k < ENTITY_INPUTS && strcmp(entity_inputs[k].name, w) != 0)
             k++;
-        if (k == ENTITY_INPUTS || b->n_inputs == BLOCK_INPUTS)
+        if (b->n_inputs == BLOCK_INPUTS)
+            rc = err_set(e, "block '%s': more than %d inputs", b->name, BLOCK_INPUTS);
+        else if (k == ENTITY_INPUTS)
             rc = err_set(e, "block '%s': no input '%s' (table block in schema.sql lists them)",
                          b->name, w);
         else

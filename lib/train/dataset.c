@@ -90,7 +90,7 @@ static const char sql_rows[] =
     "u.text_digest, u.photo_digest,\n"
     "b.id, b.entity_id, b.fold, b.n_text, b.n_labelled, b.n_photo, b.rating_sum,\n"
     "b.text_digest, b.photo_digest,\n"
-    "r.content_id IS NOT NULL, ku.key, kb.key, r.at, r.nth\n"
+    "r.content_id IS NOT NULL, ku.key, kb.key, r.at\n"
     "FROM review r JOIN user ku ON ku.id = r.user_id JOIN business kb ON kb.id = r.business_id\n"
     "LEFT JOIN content c ON c.id = r.content_id\n"
     "LEFT JOIN visible u ON u.kind = 'user' AND u.entity_id = r.user_id\n"
@@ -110,6 +110,7 @@ static void read_rows(struct builder *b, struct db *db)
 {
     struct dataset *d = b->d;
     uint64_t seed = rng_mix((uint64_t)setting_int(db, "SPLIT_SEED") ^ 0x696d62616c616e63u);
+    uint64_t who = 0, twin = 0;
     sqlite3_stmt *q = db_use(db, sql_rows);
     db_int(q, ":crossfit", d->protocol == DATASET_CROSSFIT);
     while (db_step(q)) {
@@ -124,9 +125,12 @@ static void read_rows(struct builder *b, struct db *db)
         d->view[DATASET_BUSINESS][i] = view_index(b, DATASET_BUSINESS, q, 14);
         d->has_text[i] = (unsigned char)sqlite3_column_int(q, 23);
         d->folds = d->fold[i] >= d->folds ? d->fold[i] + 1 : d->folds;
-        b->hash[i] = hash_text(hash_text(seed, db_col_text(q, 24)), db_col_text(q, 25));
-        b->hash[i] = rng_mix(b->hash[i] ^ (uint64_t)sqlite3_column_int64(q, 26) * 64 ^
-                             (uint64_t)sqlite3_column_int64(q, 27));
+        uint64_t h = hash_text(hash_text(seed, db_col_text(q, 24)), db_col_text(q, 25));
+        h = rng_mix(h ^ (uint64_t)sqlite3_column_int64(q, 26) * 64);
+        /* By place in this order: nth is by arrival. */
+        twin = i > 0 && h == who ? twin + 1 : 0;
+        who = h;
+        b->hash[i] = twin ? rng_mix(h + twin) : h;
     }
 }
 

@@ -114,7 +114,9 @@ int dense_parse(struct dense_columns *c, const char *names, struct err *e)
         size_t f = 0;
         while (f < ARRAY_LEN(dense) && strcmp(dense[f].name, w) != 0)
             f++;
-        if (f == ARRAY_LEN(dense) || c->n == DENSE_COLUMNS)
+        if (c->n == DENSE_COLUMNS)
+            rc = err_set(e, "more than %d dense features", DENSE_COLUMNS);
+        else if (f == ARRAY_LEN(dense))
             rc = err_set(e, "no dense feature '%s' (lib/train/dense.h lists them)", w);
         else
             c->which[c->n++] = (int)f;

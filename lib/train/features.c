@@ -4,11 +4,12 @@
 #include "base/util.h"
 #include "db/db.h"
 #include "db/method.h"
-#include "db/setting.h"
 #include "db/vec.h"
 #include "train/reduce.h"
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -87,7 +88,8 @@ char *features_dir(struct db *db)
     return inner;
 }
 
-/* NULL when the tables are being changed: their tokens then say nothing. */
+/* NULL when the tables are being changed: their tokens then say nothing. The rows are part of
+ * it: IMBALANCE and SPLIT_SEED choose them from the same tables. */
 static char *file_name(const struct row *r, const struct dataset *d, struct db *db)
 {
     static const char sql_tokens[] =
@@ -101,14 +103,16 @@ static char *file_name(const struct row *r, const struct dataset *d, struct db *
         sqlite3_reset(q);
         return NULL;
     }
-    char *imbalance = setting_value(db, "IMBALANCE");
-    char *all = xasprintf("%s|%s|%s|%d|%lld|%lld", r->values, db_col_text(q, 0), imbalance, d->n,
+    char *all = xasprintf("%s|%s|%lld|%lld", r->values, db_col_text(q, 0),
                           (long long)method_named(db, "price", r->tags, NULL),
                           (long long)method_named(db, "category", r->tags, NULL));
     sqlite3_reset(q);
-    sha256_of(digest, all, strlen(all));
+    struct sha256 *h = sha256_new();
+    sha256_add_field(h, all, strlen(all));
+    sha256_add_field(h, d->review, (size_t)d->n * sizeof *d->review);
+    sha256_end(digest, h);
+    sha256_free(h);
     sha256_hex(hex, digest);
-    free(imbalance);
     free(all);
     char *dir = features_dir(db);
     char *path = xasprintf("%s/%.32s" SUFFIX, dir, hex);
@@ -120,8 +124,8 @@ static char *file_name(const struct row *r, const struct dataset *d, struct db *
 
 static size_t file_bytes(const struct header *h)
 {
-    size_t row = (size_t)(h->n_dense + h->bag + h->n_blocks * DIM) * sizeof(float);
-    return sizeof *h + (size_t)h->n * row;
+    size_t values = (size_t)h->n_dense + (size_t)h->bag + (size_t)h->n_blocks * DIM;
+    return sizeof *h + (size_t)h->n * values * sizeof(float);
 }
 
 static float *dense_of(const struct features *f)
@@ -191,10 +195,12 @@ static int fill_block(struct features *f, const struct dataset *d, struct db *db
                            name, (long long)d->review[i]);
         known[(size_t)i * (size_t)h->n_dense] = (float)sqlite3_column_int(q, 0);
         h->any_block |= sqlite3_column_int(q, 0);
-        int rc = vec_column(rows + (size_t)i * DIM, q, 1, DIM, e);
+        struct err why;
+        int rc = vec_column(rows + (size_t)i * DIM, q, 1, DIM, &why);
         sqlite3_reset(q);
         if (rc < 0)
-            return -1;
+            return err_set(e, "block '%s': review %lld: %s", name, (long long)d->review[i],
+                           why.text);
     }
     return 0;
 }
@@ -330,6 +336,15 @@ void features_row(float *x, const struct features *f, int row)
         memcpy(x, samples_vector(s, b, row), DIM * sizeof *x);
 }
 
+/* NAME.feat.PID.part, and nobody has that PID: its builder was killed. */
+static int is_orphan(const char *name)
+{
+    const char *p = strstr(name, SUFFIX ".");
+    int pid, end = 0;
+    return p && sscanf(p + strlen(SUFFIX), ".%d.part%n", &pid, &end) == 1 && end > 0 &&
+           !p[strlen(SUFFIX) + (size_t)end] && pid > 0 && kill(pid, 0) != 0 && errno == ESRCH;
+}
+
 void features_tidy(struct db *db, const struct features *f, int n)
 {
     char *dir = features_dir(db);
@@ -342,7 +357,7 @@ void features_tidy(struct db *db, const struct features *f, int n)
             const char *slash = f[i].file.path ? strrchr(f[i].file.path, '/') : NULL;
             used = slash && strcmp(slash + 1, one->d_name) == 0;
         }
-        if (!used)
+        if (!used || is_orphan(one->d_name))
             unlinkat(dirfd(list), one->d_name, 0);
     }
     if (list)

@@ -10,7 +10,8 @@
  * The values lie in a mapped file, one per feature set (dense columns, tags, blocks, reduction)
  * and protocol, in DB.d/features: any number of runs and processes share its pages, and SQLite
  * is read once. The file is a cache: its name is a digest of the set and of the tokens of the
- * tables it came from, so another content has another name, and it may be deleted at any time.
+ * tables and the rows it came from, so another content has another name, and it may be deleted
+ * at any time.
  */
 #ifndef MM_TRAIN_FEATURES_H
 #define MM_TRAIN_FEATURES_H
@@ -25,7 +26,8 @@
 struct features {
     char model[64], kind[16];
     int interaction_cat;      /* 1: variant "cat" */
-    struct samples samples;   /* n_dense, bag and blocks of BLOCK_DIM; all in file */
+    struct samples samples;   /* n_dense, bag and blocks of BLOCK_DIM; all in file; points at
+                                 block: a copy of the struct would point at the old one */
     struct samples_block block[FEATURES_BLOCKS];
     int any_block;            /* 1: some row of some block is known */
     unsigned char digest[32]; /* of all values, labels, splits and the model row */
@@ -46,7 +48,8 @@ void features_row(float *x, const struct features *f, int row);
 
 /* The folder for files beside the database, made if it is not there; the caller frees. */
 char *features_dir(struct db *db);
-/* Removes the files of sets that none of f [n] uses. */
+/* Removes the files of sets that none of f [n] uses, and those that a killed process has left
+ * half built. */
 void features_tidy(struct db *db, const struct features *f, int n);
 
 #endif

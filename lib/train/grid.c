@@ -91,15 +91,29 @@ static int one_of(const char *words, const char *value)
     return n && p && (p == words || p[-1] == ' ') && (p[n] == 0 || p[n] == ' ');
 }
 
+static int set_real(double *to, const char *name, const char *value, double lo, double hi,
+                    struct err *e)
+{
+    struct err why;
+    return parse_double(to, value, lo, hi, &why) < 0 ? err_set(e, "%s: %s", name, why.text) : 0;
+}
+
+static int set_whole(int64_t *to, const char *name, const char *value, int64_t lo, int64_t hi,
+                     struct err *e)
+{
+    struct err why;
+    return parse_int(to, value, lo, hi, &why) < 0 ? err_set(e, "%s: %s", name, why.text) : 0;
+}
+
 /* "lr=0.001" and its kind, into c. */
 static int set_value(struct cell *c, const char *name, const char *value, struct err *e)
 {
     if (strcmp(name, "lr") == 0)
-        return parse_double(&c->lr, value, 1e-12, 1e6, e);
+        return set_real(&c->lr, name, value, 1e-12, 1e6, e);
     if (strcmp(name, "decay") == 0)
-        return parse_double(&c->decay, value, 0, 1e6, e);
+        return set_real(&c->decay, name, value, 0, 1e6, e);
     if (strcmp(name, "batch") == 0)
-        return parse_int(&c->batch, value, 1, INT32_MAX, e);
+        return set_whole(&c->batch, name, value, 1, INT32_MAX, e);
     if (strcmp(name, "stopping") == 0)
         c->stopping = value;
     else if (strcmp(name, "protocol") == 0)
@@ -133,8 +147,8 @@ static int parse_line(struct cell *c, char *line, struct err *e)
         return err_set(e, "expected 'model weighting dropout seed [name=value...]'");
     c->model = word[0];
     c->weighting = word[1];
-    if (parse_double(&c->dropout, word[2], 0, 0.999999, e) < 0 ||
-        parse_int(&c->seed, word[3], 0, INT64_MAX, e) < 0)
+    if (set_real(&c->dropout, "dropout", word[2], 0, 0.999999, e) < 0 ||
+        set_whole(&c->seed, "seed", word[3], 0, INT64_MAX, e) < 0)
         return -1;
     for (int k = 4; k < n; k++) {
         char *value = strchr(word[k], '=');
@@ -152,10 +166,11 @@ static int from_file(struct db *db, const char *path, const char *protocol,
 {
     struct buf b = {0};
     struct err why;
-    if (buf_read_file(&b, path, 16 << 20, e) < 0)
-        return -1;
-    int rc = 0, number = 1;
-    for (char *p = b.data; *p && rc == 0; number++) {
+    int rc = buf_read_file(&b, path, 16 << 20, e), number = 1;
+    if (rc == 0 && strlen(buf_str(&b)) < b.len) /* the rest would go unread */
+        rc = err_set(e, "%s: a zero byte after %zu bytes: not a text of lines", path,
+                     strlen(buf_str(&b)));
+    for (char *p = b.data; rc == 0 && *p; number++) {
         size_t n = strcspn(p, "\n");
         char *next = p + n + (p[n] == '\n');
         struct cell c = {CELL_DEFAULTS, .protocol = protocol, .asked_by = path};

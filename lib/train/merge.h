@@ -25,7 +25,8 @@ struct merge {
  * database. -1: the file is there already, or cannot be written. */
 int merge_part(struct db *db, const char *path, struct err *e) MM_MUST_CHECK;
 
-/* In one transaction. plan: only counts. -1: not an mmrec database, or one of other reviews. */
+/* In one transaction. plan: only counts. -1: not an mmrec database, one of other reviews, or
+ * db itself. */
 int merge_from(struct merge *m, struct db *db, const char *path, int plan,
                struct err *e) MM_MUST_CHECK;
 

@@ -89,6 +89,8 @@ void probe_run(struct probe *p, struct dataset *d, int permutations)
 static void digest_of(unsigned char out[SHA256_BYTES], const struct dataset *d)
 {
     struct sha256 *h = sha256_new();
+    sha256_add_field(h, d->label, (size_t)d->n); /* POSITIVE moves them without the ratings */
+    sha256_add_field(h, d->split, (size_t)d->n);
     sha256_add_field(h, d->fold, (size_t)d->n * sizeof *d->fold);
     sha256_add_field(h, d->rating, (size_t)d->n * sizeof *d->rating);
     for (int i = 0; i < d->n; i++) {

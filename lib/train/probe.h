@@ -2,8 +2,8 @@
 /* What folds cannot hide. A mean that leaves something out tells what was left out to whoever
  * knows the whole: the probe does, and guesses the rating of each train row as the mean of its
  * business over all train rows minus the mean that the row is shown. Ratings are permuted
- * first, so that nothing but the leak can be found; its AUC is 1 for leave-one-out means and
- * falls towards 0.5 with fewer, larger folds.
+ * first, so that nothing but the leak can be found; its AUC is 1 for the leave-one-out means of
+ * one business, close to 1 for those of many, and falls towards 0.5 with fewer, larger folds.
  *
  *     if (probe_all(&experiments, db, &e) < 0) ...        // table probe
  */
