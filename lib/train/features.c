@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FEATURES_VERSION 1
+#define FEATURES_VERSION 2
 #define DIM BLOCK_DIM
 #define SUFFIX ".feat"
 
@@ -27,7 +27,8 @@ struct row {
     char *values; /* what decides the values of the set */
 };
 
-/* Start of the file; then dense [n, n_dense], bags [n, bag], blocks [n_blocks] of [n, DIM]. */
+/* Start of the file; then dense [n, n_dense], bags [n, bag], blocks [n_blocks] of [n, DIM], each
+ * from a cache line's start on: a block's row is then two lines, not three. */
 struct header {
     char magic[8];
     int64_t n;
@@ -122,32 +123,42 @@ static char *file_name(const struct row *r, const struct dataset *d, struct db *
 
 /* ---- layout ---- */
 
+static size_t lines(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+/* Bytes of an array of so many numbers a row. */
+static size_t array_bytes(const struct header *h, size_t values)
+{
+    return lines((size_t)h->n * values * sizeof(float));
+}
+
 static size_t file_bytes(const struct header *h)
 {
-    size_t values = (size_t)h->n_dense + (size_t)h->bag + (size_t)h->n_blocks * DIM;
-    return sizeof *h + (size_t)h->n * values * sizeof(float);
+    return lines(sizeof *h) + array_bytes(h, (size_t)h->n_dense) + array_bytes(h, (size_t)h->bag) +
+           (size_t)h->n_blocks * array_bytes(h, DIM);
 }
 
 static float *dense_of(const struct features *f)
 {
-    return (float *)((char *)f->file.data + sizeof(struct header));
+    return (float *)((char *)f->file.data + lines(sizeof(struct header)));
 }
 
 /* Points f at what lies in its file. */
 static void lay_out(struct features *f, const struct dataset *d)
 {
     const struct header *h = f->file.data;
-    size_t n = (size_t)h->n;
     float *dense = dense_of(f);
-    int *bags = (int *)(dense + n * (size_t)h->n_dense);
-    float *rows = (float *)(bags + n * (size_t)h->bag);
+    char *bags = (char *)dense + array_bytes(h, (size_t)h->n_dense);
+    char *rows = bags + array_bytes(h, (size_t)h->bag);
     f->samples = (struct samples){.n = d->n, .label = d->label, .n_dense = h->n_dense,
                                   .dense = dense, .bag = h->bag, .n_categories = h->n_categories,
-                                  .bags = h->bag ? bags : NULL, .n_blocks = h->n_blocks,
+                                  .bags = h->bag ? (int *)bags : NULL, .n_blocks = h->n_blocks,
                                   .blocks = f->block};
     for (int b = 0; b < h->n_blocks; b++)
-        f->block[b] = (struct samples_block){.rows = rows + (size_t)b * n * DIM, .n_rows = d->n,
-                                             .dim = DIM};
+        f->block[b] = (struct samples_block){
+            .rows = (float *)(rows + (size_t)b * array_bytes(h, DIM)), .n_rows = d->n, .dim = DIM};
     f->any_block = h->any_block;
 }
 
