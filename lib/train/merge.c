@@ -57,10 +57,17 @@ static void attach(struct db *db, const char *path)
     db_run(q);
 }
 
-int merge_part(struct db *db, const char *path, struct err *e)
+int merge_check_new(const char *path, struct err *e)
 {
     if (access(path, F_OK) == 0)
         return err_set(e, "%s is there already; name a new file with --out", path);
+    return 0;
+}
+
+int merge_part(struct db *db, const char *path, struct err *e)
+{
+    if (merge_check_new(path, e) < 0)
+        return -1;
     struct db *part = db_open(path, DB_WRITE | DB_CREATE, e);
     if (!part)
         return -1;
