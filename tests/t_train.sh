@@ -276,6 +276,8 @@ for f in $names; do : > "$f"; done
 again "files emptied"
 for f in $names; do head -c "$(wc -c < "$f")" /dev/urandom > "$TMP/cut" && cat "$TMP/cut" > "$f"; done
 again "files overwritten"
+for f in $names; do printf 'mmFEAT0' | dd of="$f" conv=notrunc status=none; done
+again "files of another version"
 : > "$db.d/features/0123456789abcdef0123456789abcdef.feat"
 again "a file that nothing reads"
 finish
