@@ -4,6 +4,7 @@
 #include "db/db.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Both directions are the same copy, from main to part or from part to main. */
@@ -110,8 +111,16 @@ static void compare(struct merge *m, struct db *db)
     sqlite3_reset(q);
 }
 
+static int same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static int check_part(struct db *db, const char *path, struct err *e)
 {
+    if (same_file(path, db_path(db))) /* it would wait for its own lock */
+        return err_set(e, "%s: is the database itself", path);
     struct db *part = db_open(path, DB_READ, e);
     if (!part)
         return -1;
