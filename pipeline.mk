@@ -142,8 +142,9 @@ export: report
 
 # What is recomputed in minutes; then what takes hours. Never what was paid for.
 clean-cheap:
-	@sqlite3 $(call quote,$(DB)) "DELETE FROM reduced; DELETE FROM reducer; DELETE FROM epoch; \
-	    DELETE FROM metric; DELETE FROM prediction; DELETE FROM run; DELETE FROM checkpoint;"
+	@sqlite3 $(call quote,$(DB)) "BEGIN; DELETE FROM reduced; DELETE FROM reducer; DELETE FROM epoch; \
+	    DELETE FROM metric; DELETE FROM reliability; DELETE FROM prediction; DELETE FROM run; \
+	    DELETE FROM checkpoint; DELETE FROM comparison; DELETE FROM probe; COMMIT;"
 	echo "reducers, runs and predictions are gone; the next 'all' makes them again"
 clean-slow: clean-cheap
 	@sqlite3 $(call quote,$(DB)) "SELECT 'captions and vectors are gone; they took ' || \

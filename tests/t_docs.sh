@@ -18,7 +18,7 @@ ok $? "a database of $(basename "$D") to ask"
 awk -v dir="$TMP" '/^```sql$/ { n++; on = 1; f = dir "/q" n ".sql"; next }
     /^```$/ { on = 0 } on { print > f }' README.md
 n=$(find "$TMP" -name 'q*.sql' | wc -l)
-is "$((n))" 10 "README has ten queries"
+is "$((n))" 11 "README has eleven queries"
 inserts=0
 for f in $(seq 1 "$n" | sed "s|.*|$TMP/q&.sql|"); do
     what=$(head -1 "$f" | cut -c1-60)
@@ -38,11 +38,13 @@ for f in $(seq 1 "$n" | sed "s|.*|$TMP/q&.sql|"); do
         like "$OUT" '^[1-9][0-9]*\|0$' "readings without a leak"
     fi
 done
-is "$inserts" 1 "one of them inserts"
-is "$("$BIN/mm-train" --db "$db" --plan | cut -f 3)" 1 "the inserted experiment is one run to train"
+is "$inserts" 2 "two of them insert"
+"$BIN/mm-reduce" --quiet --db "$db"
+is "$("$BIN/mm-train" --db "$db" --plan | cut -f 3)" 2 "the inserted experiments are two runs to train"
 runs=$(q "$db" "SELECT count(*) FROM run")
 "$BIN/mm-train" --quiet --db "$db"
-is "$(q "$db" "SELECT count(*) - $runs FROM run")" 1 "and one run is trained"
+is "$(q "$db" "SELECT count(*) - $runs FROM run")" 2 "and two runs are trained"
+is "$(q "$db" "SELECT count(*) FROM run r JOIN experiment x ON x.id = r.experiment_id WHERE x.asked_by = 'user' AND r.state = 'done'")" 2 "both done"
 
 # Variables, tools, files that the documents must name or that they name.
 miss=""
@@ -69,7 +71,7 @@ is "$miss" "" "paths in README and docs exist"
 
 # What README quotes as refusals is what the tools say.
 for t in 'mm-llm-summarize LLM=openai' 'mm-caption CAPTION=blip2' 'mm-embed TEXT_ENCODER=minilm' \
-    'mm-embed IMAGE_ENCODER=resnet50' 'mm-reduce PROTOCOL=paper' 'mm-ingest FORMAT=yelp'; do
+    'mm-embed IMAGE_ENCODER=resnet50' 'mm-ingest FORMAT=yelp'; do
     cp "$db" "$TMP/no.db"
     "$BIN/mm-status" --quiet --db "$TMP/no.db" "${t#* }" > "$TMP/out" 2>&1
     run "$BIN/${t% *}" --db "$TMP/no.db"

@@ -71,12 +71,26 @@ n=$(printf '%s\n' "$out" | sed -n 's/^mm-llm-summarize: done: done \([0-9]*\),.*
 ok $? "one changed review: $n summaries of $(q "$db" 'SELECT count(*) FROM summary')"
 is "$(q "$db" 'SELECT count(*) FROM v_leak')" 0 "and nothing leaks"
 
+# Everything cheap goes, and comes back the same.
+mk clean-cheap > "$TMP/out"
+is "$(q "$db" 'SELECT (SELECT count(*) FROM run) + (SELECT count(*) FROM reducer) + (SELECT count(*) FROM reliability) +
+    (SELECT count(*) FROM comparison) + (SELECT count(*) FROM probe)')" 0 "clean-cheap leaves no reducer, run or comparison"
+out=$(mk all)
+like "$out" "report: " "and all makes them again"
+is "$(q "$db" "SELECT count(*) FROM experiment x WHERE NOT EXISTS (SELECT 1 FROM run r WHERE r.experiment_id = x.id AND r.state = 'done')
+    OR NOT EXISTS (SELECT 1 FROM comparison)")" 0 "every experiment that is still asked for, and the comparisons"
+
 mk all SPLITS=user > "$TMP/out"
 like "$(cat "$TMP/out")" "did you mean SPLIT" "a misspelt variable is refused"
 like "$(mk all SPLIT=sideways)" "not one of" "a bad value is refused"
 like "$(mk all INPUT=tests)" "name another database" "another INPUT is refused"
-like "$(mk all PROTOCOL=paper)" "crossfit only" "a protocol that is not there is refused aloud"
-mk all PROTOCOL=crossfit > /dev/null
+out=$(mk all PROTOCOL=paper)
+like "$out" "mm-reduce: done: done [1-9]" "the paper's protocol has reducers of its own"
+like "$out" "mm-train: done: done [1-9]" "and runs"
+like "$(cat "$db.d/report.md")" "Protocol of the settings: paper" "and the report has both"
+out=$(mk all PROTOCOL=crossfit)
+like "$out" "mm-train: done: done 0," "back to crossfit: nothing has to be trained"
+is "$(q "$db" 'SELECT count(*) FROM v_leak')" 0 "and nothing leaks"
 out=$(mk recommend)
 like "$out" "not part of this version" "recommend says that it is not there yet"
 like "$(mk help)" "SPLIT_SEED +1 " "help prints the variables with their values"

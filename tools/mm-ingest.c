@@ -104,8 +104,8 @@ static int64_t source_row(struct ingest *g, const struct source_found *f, struct
 static void close_source(struct ingest *g, const struct ahead_digests *digests)
 {
     static const char sql_close[] =
-        "UPDATE source SET digest = :digest, quick = :quick, records = :records, rejects = :rejects,\n"
-        "merged = :merged, repaired = :repaired, bad_times = :bad_times,\n"
+        "UPDATE source SET digest = :digest, quick = :quick, records = :records,\n"
+        "rejects = :rejects, merged = :merged, repaired = :repaired, bad_times = :bad_times,\n"
         "note = nullif(:note, '') WHERE id = :id";
     sqlite3_stmt *q = db_use(g->db, sql_close);
     db_blob(q, ":digest", digests->sha256, SHA256_BYTES);

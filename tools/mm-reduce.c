@@ -177,8 +177,8 @@ static int64_t put_reducer(const struct work *w, struct task *t)
 {
     static const char sql_put[] =
         "INSERT INTO reducer (name, feature_digest, mode, inputs, n_in, n_out, weights, epochs,\n"
-        "val_loss, val_auc, current, protocol, choice_loss) VALUES (:name, :digest, :mode, :inputs, :n_in,\n"
-        ":n_out, :weights, :epochs, :loss, :auc, 1, :protocol, :choice)\n"
+        "val_loss, val_auc, current, protocol, choice_loss) VALUES (:name, :digest, :mode,\n"
+        ":inputs, :n_in, :n_out, :weights, :epochs, :loss, :auc, 1, :protocol, :choice)\n"
         "ON CONFLICT (name, feature_digest, mode) DO UPDATE SET current = 1,\n"
         "protocol = excluded.protocol, choice_loss = excluded.choice_loss RETURNING id";
     const struct trainer_epoch *best = &t->fit.result.best;

@@ -212,6 +212,8 @@ static int run(struct db *db, const struct opts *o, const struct shard *part, do
     struct err e;
     struct experiments x;
     stage_begin(&s, db, "train", o);
+    if (!o->plan && part->out && merge_check_new(part->out, &e) < 0)
+        die("%s", e.text); /* now, not after hours of training */
     if (!o->plan && grid_rows(db, &e) < 0)
         die_usage("%s", e.text);
     if (experiments_read(&x, db, part->i, part->n, &e) < 0)

@@ -17,7 +17,10 @@ static char *obstacle(struct db *db)
 {
     static const char sql_photos[] = "SELECT count(*) FROM image WHERE state = 'ok'";
     static const char sql_negative[] =
-        "SELECT avg(1.0 - positive) FROM review WHERE split = 'test' AND labelled = 1";
+        "SELECT avg(1.0 - positive) FROM review WHERE split = 'test' AND labelled = 1\n"
+        "AND (NOT EXISTS (SELECT 1 FROM run WHERE stale = 0 AND state = 'done')\n"
+        "OR id IN (SELECT review_id FROM prediction WHERE run_id =\n"
+        "(SELECT max(id) FROM run WHERE stale = 0 AND state = 'done')))"; /* IMBALANCE */
     int64_t photos = db_one_int(db_use(db, sql_photos), 0);
     sqlite3_stmt *q = db_use(db, sql_negative);
     double negative = db_step(q) ? rows_number(q, 0) : (double)NAN;

@@ -18,8 +18,10 @@ static void write_cell(struct doc *d, double diff, double lo, double hi)
 void report_compared(struct doc *d, struct db *db)
 {
     static const char sql_all[] =
-        "SELECT protocol, CASE question WHEN 'best' THEN 'best runs' WHEN 'claim' THEN 'claim'\n"
-        "WHEN 'ranking' THEN 'best runs by AUC' ELSE 'same setting' END, a, b, setting_a, setting_b, max(seeds),\n"
+        "SELECT protocol, CASE question WHEN 'best' THEN 'best runs'\n"
+        "WHEN 'claim' THEN 'claim'\n"
+        "WHEN 'ranking' THEN 'best runs by AUC' ELSE 'same setting' END,\n"
+        "a, b, setting_a, setting_b, max(seeds),\n"
         "max(CASE metric WHEN 'auc' THEN diff END), max(CASE metric WHEN 'auc' THEN lo END),\n"
         "max(CASE metric WHEN 'auc' THEN hi END), max(CASE metric WHEN 'fpr' THEN diff END),\n"
         "max(CASE metric WHEN 'fpr' THEN lo END), max(CASE metric WHEN 'fpr' THEN hi END),\n"

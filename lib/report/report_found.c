@@ -33,7 +33,8 @@ static void write_trivial(struct doc *d, struct db *db)
     static const char sql_trivial[] =
         "SELECT protocol, b, value_a, value_b, diff, lo, hi, a, setting_a FROM comparison\n"
         "WHERE question = 'ranking' AND metric = 'auc' AND a IN ('proposed', 'baseline')\n"
-        "AND (b IN ('means', 'logistic') OR (a <> b AND b = 'baseline')) ORDER BY protocol, a DESC, b";
+        "AND (b IN ('means', 'logistic') OR (a <> b AND b = 'baseline'))\n"
+        "ORDER BY protocol, a DESC, b";
     sqlite3_stmt *q = db_use(db, sql_trivial);
     while (db_step(q)) {
         double lo = rows_number(q, 5), hi = rows_number(q, 6);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "train/features.h"
+#include "base/quick.h"
 #include "base/sha256.h"
 #include "base/util.h"
 #include "db/db.h"
@@ -15,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FEATURES_VERSION 2
+#define FEATURES_VERSION 3
 #define DIM BLOCK_DIM
 #define SUFFIX ".feat"
 
@@ -34,6 +35,7 @@ struct header {
     int64_t n;
     int n_dense, bag, n_categories, n_blocks, any_block, version;
     unsigned char digest[SHA256_BYTES]; /* of the values */
+    int64_t quick;                      /* of the same: is the file still what was written? */
 };
 
 static const char magic[8] = "mmFEAT1";
@@ -145,6 +147,16 @@ static float *dense_of(const struct features *f)
     return (float *)((char *)f->file.data + lines(sizeof(struct header)));
 }
 
+static int64_t quick_of(const struct features *f)
+{
+    const struct header *h = f->file.data;
+    struct quick *q = quick_new();
+    quick_add(q, h + 1, f->file.bytes - sizeof *h);
+    int64_t digest = quick_end(q);
+    quick_free(q);
+    return digest;
+}
+
 /* Points f at what lies in its file. */
 static void lay_out(struct features *f, const struct dataset *d)
 {
@@ -171,7 +183,8 @@ static int open_file(struct features *f, const char *path, const struct dataset 
     const struct header *h = f->file.data;
     if (f->file.bytes < sizeof *h || memcmp(h->magic, magic, sizeof magic) != 0 ||
         h->version != FEATURES_VERSION || h->n != d->n || h->n_dense < 0 || h->bag < 0 ||
-        h->n_blocks < 0 || h->n_blocks > FEATURES_BLOCKS || file_bytes(h) != f->file.bytes) {
+        h->n_blocks < 0 || h->n_blocks > FEATURES_BLOCKS || file_bytes(h) != f->file.bytes ||
+        quick_of(f) != h->quick) {
         mapped_release(&f->file);
         return 0;
     }
@@ -232,6 +245,7 @@ static int fill(struct features *f, const struct dataset *d, struct db *db, cons
     if (rc < 0 || samples_check(&f->samples, e) < 0)
         return -1;
     sha256_of(h->digest, h + 1, f->file.bytes - sizeof *h);
+    h->quick = quick_of(f);
     memcpy(h->magic, magic, sizeof magic); /* last: now it is whole */
     return 0;
 }

@@ -58,10 +58,17 @@ static void attach(struct db *db, const char *path)
     db_run(q);
 }
 
-int merge_part(struct db *db, const char *path, struct err *e)
+int merge_check_new(const char *path, struct err *e)
 {
     if (access(path, F_OK) == 0)
         return err_set(e, "%s is there already; name a new file with --out", path);
+    return 0;
+}
+
+int merge_part(struct db *db, const char *path, struct err *e)
+{
+    if (merge_check_new(path, e) < 0)
+        return -1;
     struct db *part = db_open(path, DB_WRITE | DB_CREATE, e);
     if (!part)
         return -1;
@@ -104,7 +111,7 @@ static void compare(struct merge *m, struct db *db)
     sqlite3_reset(q);
 }
 
-static int is_same_file(const char *a, const char *b)
+static int same_file(const char *a, const char *b)
 {
     struct stat x, y;
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
@@ -112,8 +119,8 @@ static int is_same_file(const char *a, const char *b)
 
 static int check_part(struct db *db, const char *path, struct err *e)
 {
-    if (is_same_file(path, db_path(db))) /* it would wait for itself */
-        return err_set(e, "%s: the database itself and no part of it", path);
+    if (same_file(path, db_path(db))) /* it would wait for its own lock */
+        return err_set(e, "%s: is the database itself", path);
     struct db *part = db_open(path, DB_READ, e);
     if (!part)
         return -1;

@@ -21,6 +21,9 @@ struct merge {
     double largest;       /* difference */
 };
 
+/* -1: the file of a part is there already: nothing is ever written over. */
+int merge_check_new(const char *path, struct err *e) MM_MUST_CHECK;
+
 /* Writes the present runs, with their experiments, curves, metrics and predictions, into a new
  * database. -1: the file is there already, or cannot be written. */
 int merge_part(struct db *db, const char *path, struct err *e) MM_MUST_CHECK;

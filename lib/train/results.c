@@ -92,10 +92,25 @@ static void put_predictions(struct db *db, int64_t run, const struct run_result 
     }
 }
 
+/* What a run that was deleted by hand, and had this id, has left. */
+static void forget(struct db *db, int64_t run)
+{
+    static const char *const sql_forget[] = {
+        "DELETE FROM epoch WHERE run_id = :run", "DELETE FROM metric WHERE run_id = :run",
+        "DELETE FROM reliability WHERE run_id = :run",
+        "DELETE FROM prediction WHERE run_id = :run"};
+    for (size_t i = 0; i < ARRAY_LEN(sql_forget); i++) {
+        sqlite3_stmt *q = db_use(db, sql_forget[i]);
+        db_int(q, ":run", run);
+        db_run(q);
+    }
+}
+
 void results_put(struct db *db, const struct experiment *x, const struct run_result *r,
                  const char *failed, double seconds)
 {
     int64_t run = put_run(db, x, r, failed, seconds);
+    forget(db, run);
     if (failed)
         return;
     put_epochs(db, run, r);
