@@ -90,7 +90,8 @@ static void fit_net(struct net *net, int (*stop)(void))
     c.in = samples_width(net->fit->samples);
     c.features = DIM;
     net->m = mlp_new(&c, REDUCE_SEED, &net->err);
-    net->failed = !net->m || mlp_bind(net->m, net->fit->samples, &net->err) < 0 ||
+    net->failed = !net->m || samples_check(net->fit->samples, &net->err) < 0 ||
+                  mlp_bind(net->m, net->fit->samples, &net->err) < 0 ||
                   train(net, stop, &net->err) < 0;
 }
 

@@ -2,7 +2,6 @@
 #include "train/samples.h"
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 static int check_floats(const float *x, size_t n, const char *what, struct err *e)
 {
@@ -58,21 +57,4 @@ int samples_width(const struct samples *s)
     for (int b = 0; b < s->n_blocks; b++)
         width += s->blocks[b].dim;
     return width;
-}
-
-void samples_gather(float *x, int ld, const struct samples *s, const int *ids, int n)
-{
-    int at = 0;
-    for (int b = 0; b < s->n_blocks; b++) {
-        size_t bytes = s->blocks[b].dim * sizeof(float);
-        for (int r = 0; r < n; r++) {
-            const float *v = samples_vector(s, b, ids[r]);
-            float *to = x + (size_t)r * ld + at;
-            if (v)
-                memcpy(to, v, bytes);
-            else
-                memset(to, 0, bytes);
-        }
-        at += s->blocks[b].dim;
-    }
 }

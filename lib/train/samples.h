@@ -39,7 +39,4 @@ int samples_check(const struct samples *s, struct err *e) MM_MUST_CHECK;
 const float *samples_vector(const struct samples *s, int b, int i);
 int samples_width(const struct samples *s); /* sum of the blocks' dims */
 
-/* All blocks of the samples ids [n] side by side -> x [n, ld], padding untouched. */
-void samples_gather(float *x, int ld, const struct samples *s, const int *ids, int n);
-
 #endif
