@@ -127,17 +127,11 @@ static void test_threshold(void)
 static void test_baseline(void)
 {
     static const unsigned char y[5] = {1, 1, 0, 1, 1};
-    static const int rows[4] = {0, 2, 3, 4}, user[3] = {0, 1, -1}, biz[3] = {1, -1, -1};
-    static const double us[2] = {10, 0}, un[2] = {2, 0}, bs[2] = {3, 40}, bn[2] = {1, 10};
-    float s[3];
+    static const int rows[4] = {0, 2, 3, 4};
     near(baseline_majority(y, rows, 4), 0.75, 0, "majority");
-    baseline_means(s, user, biz, us, un, bs, bn, 4, 5, 3);
-    near(s[0], 30 / 7. + 60 / 15., 1e-6, "damped means of user and business, added");
-    near(s[1], 8, 1e-6, "nothing known of either: the mean");
-    near(s[2], 8, 1e-6, "unknown user and business");
-    float p[3] = {1.2f, 2.9f, 0.1f};
-    baseline_probability(p, 0.8, 3);
-    ok(fabsf(p[0] - 0.4f) < 1e-6f && p[1] == 0.999f && p[2] == 0.001f, "as a probability");
+    near(baseline_damped(10, 2, 4, 5), 30 / 7., 1e-12, "a damped mean");
+    near(baseline_damped(0, 0, 4, 5), 4, 0, "nothing known: the mean");
+    near(baseline_damped(0, 0, 4, 0), 4, 0, "also undamped");
     double mean, sd;
     metrics_mean_sd(&mean, &sd, (double[]){1, 2, 6}, 3);
     ok(fabs(mean - 3) < 1e-12 && fabs(sd - sqrt(7)) < 1e-12, "mean and sd");
