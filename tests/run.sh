@@ -12,7 +12,8 @@ grep -E '^(not ok|#|Bail out)|# SKIP|^(tests|.*/tests)/.*\.{3}|^Result|^Files=|^
 passed=$(grep -cE '^ok ' "$log")
 skipped=$(grep -cE '^ok .*# SKIP' "$log")
 failed=$(grep -cE '^not ok ' "$log")
-[ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+# prove may die between two tests: what it said last is then all there is to go by.
+[ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || { failed=1; echo "prove: status $status"; tail -3 "$log"; }
 [ "$passed" -gt 0 ] || status=1
 echo "$((passed - skipped)) passed, $failed failed, $skipped skipped"
 exit $status

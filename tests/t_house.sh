@@ -21,6 +21,9 @@ is "$bad" "" "no source file is longer than 500 lines"
 bad=$(awk 'length > 100 { print FILENAME ":" FNR }' lib/*/*.[ch] tools/*.c schema.sql)
 is "$bad" "" "no line is longer than 100 columns"
 
+bad=$(for f in tests/t_*.sh; do [ -x "$f" ] || echo "$f"; done)
+is "$bad" "" "every shell test may be executed: prove(1) stops at the first that may not"
+
 bad=$(grep -lE '\bexit\(' lib/*/*.c | grep -vE 'base/(util|opts)\.c')
 is "$bad" "" "the library never exits"
 
