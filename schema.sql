@@ -111,34 +111,74 @@ CREATE TABLE reject (
     excerpt   TEXT NOT NULL             -- at most 200 bytes
 ) STRICT;
 
--- Answers that were paid for, kept byte for byte; only backends with a service write here.
+-- Answers that were paid for, kept byte for byte: one row per answer, also of those that could
+-- not be used (verdict). Only backends with a service write here, and nothing ever deletes.
+-- digest is the SHA-256 of `request`; the same request is never sent twice, but an answer that
+-- cannot be used is asked for again with the reason stated (nth).
 CREATE TABLE llm_answer (
     id            INTEGER PRIMARY KEY,
-    digest        BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of the whole request
-    task          TEXT NOT NULL,        -- 'user', 'business', 'caption', ...
-    method_id     INTEGER NOT NULL,
-    request       TEXT NOT NULL,        -- JSON: template digest and ordered content digests
-    answer        TEXT,                 -- NULL: no valid answer after all attempts
+    digest        BLOB NOT NULL CHECK (length(digest) = 32), -- of request
+    nth           INTEGER NOT NULL CHECK (nth >= 0),
+    task          TEXT NOT NULL,        -- 'user', 'business', 'price', 'category', 'caption'
+    requested     TEXT NOT NULL,        -- the model asked for
+    request       TEXT NOT NULL,        -- JSON: prompt file's digest, ordered content digests
+    answer        TEXT,                 -- NULL: none was given (a refusal, too long)
+    verdict       TEXT,                 -- NULL: usable; else what was wrong with it
     finish_reason TEXT,
-    model         TEXT,                 -- as the server reported it
+    model         TEXT,                 -- as the service reported it
     fingerprint   TEXT,                 -- system_fingerprint
-    attempts      INTEGER NOT NULL,
-    tokens_in     INTEGER NOT NULL,
-    tokens_cached INTEGER NOT NULL,
+    attempts      INTEGER NOT NULL,     -- HTTP requests until it was there
+    tokens_in     INTEGER NOT NULL,     -- as reported; else a quarter of the bytes
+    tokens_cached INTEGER NOT NULL,     -- of these, from the service's cache
     tokens_out    INTEGER NOT NULL,
-    usd           REAL NOT NULL,
+    bytes_in      INTEGER NOT NULL,     -- of the messages: what estimates of tokens learn from
+    usd           REAL NOT NULL,        -- by prices.tsv of that day
     latency_s     REAL NOT NULL,
-    uses          INTEGER NOT NULL,     -- times the cache answered instead of the service
-    at            INTEGER NOT NULL
+    uses          INTEGER NOT NULL,     -- times it served without a call
+    origin        TEXT NOT NULL CHECK (origin IN ('openai', 'batch', 'import')),
+    at            INTEGER NOT NULL,
+    UNIQUE (digest, nth)
 ) STRICT;
 
+-- Money, one row per stage that spends it. held: reserved for what is under way; the sum of all
+-- columns never passes BUDGET. lost: what was held by a run that was killed (it may have been
+-- billed); set it to 0 to have it back.
+CREATE TABLE budget (
+    stage     TEXT PRIMARY KEY,
+    spent_usd REAL NOT NULL,
+    held_usd  REAL NOT NULL,
+    lost_usd  REAL NOT NULL
+) STRICT;
+
+-- Batches at the service, and the requests of each: those of a batch that is not yet 'done' are
+-- not asked again.
 CREATE TABLE llm_batch (
     id       INTEGER PRIMARY KEY,
-    remote   TEXT UNIQUE,               -- the service's id of the batch
-    state    TEXT NOT NULL,
+    stage    TEXT NOT NULL,
+    state    TEXT NOT NULL CHECK (state IN
+        ('filled', 'uploaded', 'sent', 'ended', 'done')), -- next: upload, create, wait, fetch
+    spool    TEXT NOT NULL,             -- file of requests, below DB.d
+    file     TEXT,                      -- the service's ids: of the uploaded file,
+    remote   TEXT UNIQUE,               -- of the batch,
+    output   TEXT,                      -- of the files of results and errors
+    errors   TEXT,
+    outcome  TEXT,                      -- 'completed', 'expired', 'failed: ...'
     requests INTEGER NOT NULL,
-    at       INTEGER NOT NULL
+    bytes    INTEGER NOT NULL,
+    held_usd REAL NOT NULL,
+    at       INTEGER NOT NULL           -- of the last change of state
 ) STRICT;
+
+CREATE TABLE llm_batch_request (
+    digest   BLOB NOT NULL CHECK (length(digest) = 32),
+    nth      INTEGER NOT NULL,
+    batch_id INTEGER NOT NULL,
+    task     TEXT NOT NULL,
+    request  TEXT NOT NULL,
+    bytes_in INTEGER NOT NULL,
+    PRIMARY KEY (digest, nth)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX llm_batch_request_batch ON llm_batch_request (batch_id);
 
 -- How a thing was computed. A result of another method lives beside it; "current" is the
 -- one the settings chose when its stage last ran.
@@ -245,6 +285,7 @@ CREATE TABLE summary (
     content_id INTEGER NOT NULL,        -- of text
     answer_id  INTEGER,                 -- the paid answer behind it
     text       TEXT NOT NULL,
+    recipe     TEXT,                    -- digest of the prompt and how parts were made
     UNIQUE (visible_id, method_id)
 ) STRICT;
 CREATE INDEX summary_content ON summary (content_id);
@@ -256,6 +297,8 @@ CREATE TABLE price_tag (
     set_digest BLOB NOT NULL,
     tag        TEXT NOT NULL CHECK (tag IN ('over-priced', 'fair', 'cheap', 'none')),
     evidence   TEXT,                    -- the words that decided
+    answer_id  INTEGER,                 -- the paid answer behind it
+    recipe     TEXT,
     UNIQUE (visible_id, method_id)
 ) STRICT;
 
@@ -267,6 +310,8 @@ CREATE TABLE category (
     set_digest BLOB NOT NULL,
     position   INTEGER NOT NULL CHECK (position BETWEEN 0 AND 10),
     name       TEXT,
+    answer_id  INTEGER,
+    recipe     TEXT,
     UNIQUE (visible_id, method_id, position)
 ) STRICT;
 
@@ -277,6 +322,7 @@ CREATE TABLE caption (
     content_id INTEGER NOT NULL,        -- of text
     answer_id  INTEGER,
     text       TEXT NOT NULL,
+    recipe     TEXT,
     UNIQUE (image_id, method_id)
 ) STRICT;
 CREATE INDEX caption_content ON caption (content_id);
@@ -498,7 +544,9 @@ item(stage, done) AS (
     UNION ALL
     SELECT 'caption', EXISTS (SELECT 1 FROM caption c, m WHERE m.task = 'caption'
         AND c.image_id = i.id AND c.method_id = m.id)
-    FROM image i WHERE i.business_id IS NOT NULL AND i.caption IS NOT NULL
+    FROM image i WHERE i.business_id IS NOT NULL AND CASE WHEN EXISTS (SELECT 1 FROM method
+        WHERE task = 'caption' AND current = 1 AND name <> 'dataset') THEN i.state = 'ok'
+        ELSE i.caption IS NOT NULL END
     UNION ALL
     SELECT 'embed', EXISTS (SELECT 1 FROM embedding e, m WHERE m.task = 'text'
         AND e.method_id = m.id AND e.content_id = t.content_id)
@@ -540,12 +588,16 @@ CREATE VIEW v_reject AS
 SELECT s.path, r.line, r.reason, r.excerpt
 FROM reject r JOIN source s ON s.id = r.source_id ORDER BY s.path, r.line;
 
--- What was paid, and what did the cache save?
+-- What was paid, and what did the cache save? An answer that was imported cost nothing here;
+-- the first use of one that came in a batch is what it was made for.
 CREATE VIEW v_cost AS
-SELECT a.task AS stage, coalesce(a.model, m.name) AS model, count(*) AS requests,
-       sum(a.tokens_in + a.tokens_out) AS tokens, sum(a.usd) AS usd,
-       sum(a.usd * a.uses) AS usd_saved
-FROM llm_answer a JOIN method m ON m.id = a.method_id GROUP BY 1, 2;
+SELECT task AS stage, coalesce(model, requested) AS model, count(*) AS requests,
+       sum(tokens_in + tokens_out) AS tokens,
+       total(CASE origin WHEN 'import' THEN 0 ELSE usd END) AS usd,
+       total(usd * saved) AS usd_saved, sum(saved) AS uses,
+       sum(verdict IS NOT NULL) AS unusable, sum(attempts) AS http_requests,
+       round(avg(latency_s), 3) AS mean_latency_s
+FROM (SELECT *, max(0, uses - (origin = 'batch')) AS saved FROM llm_answer) GROUP BY 1, 2;
 
 -- Did anything that describes a row read that row's own label side? Must be empty.
 -- A set of fold k must not have read labelled reviews of fold k (by time: of fold k and later),

@@ -85,10 +85,11 @@ static void test_migration_from(int from)
     ok(buf_read_file(&old, name, 1 << 20, &e) == 0, "%s", name);
     snprintf(tail, sizeof tail,
              "INSERT INTO source VALUES (1, '/x', 'table', 'reviews', 1, 1, 1, zeroblob(32), 5, 0,"
-             " 0, 0, 'n'%s); INSERT INTO model VALUES ('m', 'dlrm', 'user_mean', 0, '', 'dot', '');"
+             " 0, 0, 'n'%s); INSERT INTO model (name, kind, dense, sparse, blocks)"
+             " VALUES ('m', 'dlrm', 'user_mean', 0, '');"
              "INSERT INTO experiment (id, model, seed, asked_by) VALUES (7, 'm', 3, 'me');"
              "PRAGMA application_id = 1835889251; PRAGMA user_version = %d",
-             from == 1 ? "" : ", 0", from);
+             from == 1 ? "" : from == 2 ? ", 0" : ", 0, NULL", from);
     buf_adds(&old, tail);
     raw(path, buf_str(&old));
     ok(!db_open(path, DB_READ, &e), "read-only refuses an older schema: %s", e.text);

@@ -47,7 +47,8 @@ static const struct {
      "SELECT b.key, v.fold, m.name, m.version, m.params, p.position, p.name FROM category p\n"
      "JOIN visible v ON v.id = p.visible_id JOIN method m ON m.id = p.method_id\n"
      "JOIN business b ON b.id = v.entity_id ORDER BY 1, 2, 3, 4, 5, 6"},
-    {"llm_answer", "SELECT digest, task, answer, finish_reason FROM llm_answer ORDER BY digest"},
+    {"llm_answer", "SELECT digest, nth, task, requested, request, answer, verdict,\n"
+     "finish_reason FROM llm_answer ORDER BY digest, nth"},
     {"caption",
      "SELECT i.key, m.name, m.version, m.params, c.text FROM caption c\n"
      "JOIN image i ON i.id = c.image_id JOIN method m ON m.id = c.method_id\n"

@@ -50,10 +50,41 @@ static const char to_3[] =
     "INSERT INTO generation VALUES ('block', '0', 1), ('comparison', '0', 1), ('probe', '0', 1);\n"
     "PRAGMA legacy_alter_table = OFF";
 
+/* No service existed before, so llm_answer and llm_batch are empty. */
+static const char to_4[] =
+    "DROP TABLE llm_answer; DROP TABLE llm_batch;\n"
+    "CREATE TABLE llm_answer ( id INTEGER PRIMARY KEY, digest BLOB NOT NULL CHECK "
+    "    (length(digest) = 32), nth INTEGER NOT NULL CHECK (nth >= 0), task TEXT NOT NULL, "
+    "    requested TEXT NOT NULL, request TEXT NOT NULL, answer TEXT, verdict TEXT, "
+    "    finish_reason TEXT, model TEXT, fingerprint TEXT, attempts INTEGER NOT NULL, "
+    "    tokens_in INTEGER NOT NULL, tokens_cached INTEGER NOT NULL, tokens_out INTEGER "
+    "    NOT NULL, bytes_in INTEGER NOT NULL, usd REAL NOT NULL, latency_s REAL NOT NULL, "
+    "    uses INTEGER NOT NULL, origin TEXT NOT NULL CHECK (origin IN ('openai', 'batch', "
+    "    'import')), at INTEGER NOT NULL, UNIQUE (digest, nth) ) STRICT;\n"
+    "CREATE TABLE budget ( stage TEXT PRIMARY KEY, spent_usd REAL NOT NULL, held_usd REAL "
+    "    NOT NULL, lost_usd REAL NOT NULL ) STRICT;\n"
+    "CREATE TABLE llm_batch ( id INTEGER PRIMARY KEY, stage TEXT NOT NULL, state TEXT NOT "
+    "    NULL CHECK (state IN ('filled', 'uploaded', 'sent', 'ended', 'done')), spool TEXT "
+    "    NOT NULL, file TEXT, remote TEXT UNIQUE, output TEXT, errors TEXT, outcome TEXT, "
+    "    requests INTEGER NOT NULL, bytes INTEGER NOT NULL, held_usd REAL NOT NULL, at "
+    "    INTEGER NOT NULL ) STRICT;\n"
+    "CREATE TABLE llm_batch_request ( digest BLOB NOT NULL CHECK (length(digest) = 32), "
+    "    nth INTEGER NOT NULL, batch_id INTEGER NOT NULL, task TEXT NOT NULL, request TEXT "
+    "    NOT NULL, bytes_in INTEGER NOT NULL, PRIMARY KEY (digest, nth) ) STRICT, WITHOUT "
+    "    ROWID;\n"
+    "CREATE INDEX llm_batch_request_batch ON llm_batch_request (batch_id);\n"
+    "ALTER TABLE summary ADD COLUMN recipe TEXT;\n"
+    "ALTER TABLE price_tag ADD COLUMN answer_id INTEGER;\n"
+    "ALTER TABLE price_tag ADD COLUMN recipe TEXT;\n"
+    "ALTER TABLE category ADD COLUMN answer_id INTEGER;\n"
+    "ALTER TABLE category ADD COLUMN recipe TEXT;\n"
+    "ALTER TABLE caption ADD COLUMN recipe TEXT";
+
 /* step[i] leads from version i + 1 to i + 2. Views are renewed by db_open afterwards. */
 static const char *const step[] = {
     "ALTER TABLE source ADD COLUMN bad_times INTEGER NOT NULL DEFAULT 0",
     to_3,
+    to_4,
 };
 
 int migrate(struct db *db, int from, struct err *e)

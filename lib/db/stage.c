@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "db/stage.h"
+#include "base/embed.h"
+#include "base/sha256.h"
 #include "base/util.h"
 #include "db/db.h"
 #include "db/models.h"
@@ -17,15 +19,17 @@ const struct stage_def stage_defs[] = {
     {"ingest", 1, "", "review image visible",
      "INPUT FORMAT COLUMNS IMAGES SPLIT SPLIT_SEED FOLDS POSITIVE", ""},
     {"summarize", 1, "review visible", "summary price_tag category",
-     "LLM LLM_URL LLM_MODEL", "ingest"},
-    {"caption", 1, "image", "caption", "CAPTION", "ingest"},
+     "LLM LLM_URL LLM_MODEL PROMPTS LLM_CONTEXT REASK PILOT", "ingest"},
+    {"caption", 1, "image", "caption",
+     "CAPTION CAPTION_URL CAPTION_MODEL CAPTION_API CAPTION_SIDE PROMPTS REASK PILOT", "ingest"},
     {"embed", 1, "review summary caption image", "embedding",
      "TEXT_ENCODER IMAGE_ENCODER PRECISION MODELS TEXT_MODEL IMAGE_MODEL", "summarize caption"},
     {"reduce", 1, "review visible summary caption image embedding block model experiment",
-     "reducer reduced block model experiment", "PROTOCOL EXPERIMENT SEEDS IMBALANCE", "embed"},
+     "reducer reduced block model experiment", "PROTOCOL EXPERIMENT SEEDS IMBALANCE PILOT",
+     "embed"},
     {"train", 1, "review visible price_tag category reducer reduced block model experiment",
      "run metric prediction comparison probe block model experiment",
-     "PROTOCOL EXPERIMENT SEEDS IMBALANCE", "reduce"},
+     "PROTOCOL EXPERIMENT SEEDS IMBALANCE PILOT", "reduce"},
     {"report", 1,
      "review image visible summary price_tag category caption embedding reducer model "
      "experiment run metric prediction comparison probe", "", "PROTOCOL", "train"},
@@ -76,12 +80,40 @@ static void add_experiment(struct buf *out, struct db *db)
     free(v);
 }
 
+/* The prompts that travel inside the tools, and those of a folder by their sizes and times. */
+static void add_prompts(struct buf *out, struct db *db)
+{
+    struct sha256 *h = sha256_new();
+    unsigned char digest[SHA256_BYTES];
+    char hex[SHA256_HEX], *folder = setting_value(db, "PROMPTS");
+    for (const struct embed_file *f = embed_files; f->name; f++)
+        if (strncmp(f->name, "prompts/", 8) == 0)
+            sha256_add_field(h, f->text, f->bytes);
+    static const char *const name[] = {"user", "business", "price", "category", "caption"};
+    for (size_t i = 0; *folder == '/' && i < ARRAY_LEN(name); i++) {
+        struct stat st;
+        char *path = xasprintf("%s/%s.txt", folder, name[i]);
+        if (stat(path, &st) == 0) {
+            sha256_add_field(h, &st.st_size, sizeof st.st_size);
+            sha256_add_field(h, &st.st_mtim, sizeof st.st_mtim);
+        }
+        free(path);
+    }
+    sha256_end(digest, h);
+    sha256_hex(hex, digest);
+    buf_addf(out, "prompt files=%.16s\n", hex);
+    sha256_free(h);
+    free(folder);
+}
+
 static void inputs_head(struct buf *out, struct db *db, const struct stage_def *def)
 {
     buf_addf(out, "version=%d\n", def->version);
     add_settings(out, db, def->settings);
     if (strstr(def->settings, "MODELS"))
         models_stamp(out, db);
+    if (strstr(def->settings, "PROMPTS"))
+        add_prompts(out, db);
     if (strstr(def->settings, "EXPERIMENT"))
         add_experiment(out, db);
     add_tokens(out, db, def->reads, def->writes);
@@ -331,7 +363,7 @@ int stage_end(struct stage *s)
         if (interrupted) {
             status = EXIT_INTERRUPTED;
             state = "interrupted";
-        } else if (s->failed > allowed) {
+        } else if (s->stopped || s->failed > allowed) {
             status = EXIT_FAILED;
             state = "failed";
         }
@@ -339,7 +371,9 @@ int stage_end(struct stage *s)
         info("%s: done %lld, failed %lld, defects of the data %lld, %.1f s%s%s", state,
              (long long)s->done, (long long)s->failed, (long long)s->defects,
              monotonic_s() - s->started_s, s->note.len ? "; " : "", buf_str(&s->note));
-        if (status == EXIT_FAILED)
+        if (s->stopped)
+            warn("stopped: %s; what was done is kept", s->stop.text);
+        else if (status == EXIT_FAILED)
             warn("more failures than allowed (%s); see view v_failure", s->opts->max_failures);
         close(s->lock_fd);
     }

@@ -52,6 +52,8 @@ struct stage {
     int64_t pending;   /* counted by --plan */
     double started_s;
     int lock_fd, cut;  /* cut: work was left over */
+    int stopped;       /* ended early for a reason that concerns all items: stop says which */
+    struct err stop;
 };
 
 /* Opens --db (read-only with --plan) and fills in what was not given from the remembered

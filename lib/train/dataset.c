@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "base/util.h"
 #include "db/db.h"
+#include "db/pilot.h"
 #include "db/setting.h"
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +98,8 @@ static const char sql_rows[] =
     "AND u.fold = CASE WHEN r.split = 'train' AND :crossfit THEN r.fold ELSE -1 END\n"
     "LEFT JOIN visible b ON b.kind = 'business' AND b.entity_id = r.business_id\n"
     "AND b.fold = CASE WHEN r.split = 'train' AND :crossfit THEN r.fold ELSE -1 END\n"
-    "WHERE r.labelled = 1 ORDER BY ku.key, kb.key, r.at, c.digest, r.rating, r.line";
+    "WHERE r.labelled = 1 AND " PILOT_SQL("'business'", "r.business_id") "\n"
+    "ORDER BY ku.key, kb.key, r.at, c.digest, r.rating, r.line";
 
 static uint64_t hash_text(uint64_t h, const char *s)
 {
@@ -225,6 +227,7 @@ struct dataset *dataset_new(struct db *db, enum dataset_protocol protocol, struc
     b.d->protocol = protocol;
     b.d->by_time = by_time && *by_time == '1';
     free(by_time);
+    pilot_fill(db, -1);
     read_rows(&b, db);
     subsample(&b, db);
     free_seen(&b);

@@ -14,7 +14,8 @@
  *
  * The setting IMBALANCE = s > 0 leaves out negatives, chosen by a hash of their keys and
  * SPLIT_SEED, until s of each split are negative. All three splits: a threshold chosen on
- * validation must meet the rates of test. What rows may look at does not change.
+ * validation must meet the rates of test. What rows may look at does not change. With PILOT = n
+ * only the rows of n businesses are there (db/pilot.h): those for which a model was asked.
  */
 #ifndef MM_TRAIN_DATASET_H
 #define MM_TRAIN_DATASET_H

@@ -157,13 +157,40 @@ static void list_train_views(const struct dataset *d, struct db *db)
     }
 }
 
+/* Where a rare name goes: to the longest known name that it ends with ("wood fired pizza" to
+ * "pizza"). Names have at most three words; others of an open vocabulary are left out. */
+static void list_names(struct db *db, int64_t category)
+{
+    static const char sql_known[] =
+        "INSERT INTO temp.category_name SELECT name, id FROM temp.vocabulary";
+    static const char sql_tail[] =
+        "INSERT OR IGNORE INTO temp.category_name SELECT DISTINCT c.name, v.id FROM category c\n"
+        "JOIN temp.vocabulary v ON v.name = substr(c.name, instr(c.name, ' ') + 1)\n"
+        "WHERE c.method_id = :method AND instr(c.name, ' ')";
+    static const char sql_last[] =
+        "INSERT OR IGNORE INTO temp.category_name SELECT DISTINCT n.name, v.id FROM\n"
+        "(SELECT name, substr(name, instr(name, ' ') + 1) AS tail FROM category\n"
+        "WHERE method_id = :method) n\n"
+        "JOIN temp.vocabulary v ON v.name = substr(n.tail, instr(n.tail, ' ') + 1)\n"
+        "WHERE instr(n.name, ' ') AND instr(n.tail, ' ')";
+    db_exec(db, "CREATE TEMP TABLE IF NOT EXISTS category_name (name TEXT PRIMARY KEY,"
+                "id INTEGER) WITHOUT ROWID; DELETE FROM temp.category_name");
+    db_run(db_use(db, sql_known));
+    sqlite3_stmt *q = db_use(db, sql_tail);
+    db_int(q, ":method", category);
+    db_run(q);
+    q = db_use(db, sql_last);
+    db_int(q, ":method", category);
+    db_run(q);
+}
+
 int dense_vocabulary(const struct dataset *d, struct db *db, int64_t category)
 {
     static const char sql_fill[] =
         "INSERT INTO temp.vocabulary (name) SELECT c.name FROM category c\n"
-        "JOIN temp.train_view t ON t.id = c.visible_id\n"
+        "JOIN temp.train_view t ON t.id = c.visible_id JOIN visible v ON v.id = t.id\n"
         "WHERE c.method_id = :method AND c.name IS NOT NULL\n"
-        "GROUP BY c.name HAVING count(*) >= 2 ORDER BY c.name";
+        "GROUP BY c.name HAVING count(DISTINCT v.entity_id) >= 2 ORDER BY c.name";
     static const char sql_size[] = "SELECT count(*) FROM temp.vocabulary";
     list_train_views(d, db);
     db_exec(db, "CREATE TEMP TABLE IF NOT EXISTS vocabulary (id INTEGER PRIMARY KEY,"
@@ -171,14 +198,16 @@ int dense_vocabulary(const struct dataset *d, struct db *db, int64_t category)
     sqlite3_stmt *q = db_use(db, sql_fill);
     db_int(q, ":method", category);
     db_run(q);
+    list_names(db, category);
     return (int)db_one_int(db_use(db, sql_size), 0);
 }
 
 void dense_bags(int *bags, int n, const struct dataset *d, struct db *db, int64_t category)
 {
     static const char sql_names[] =
-        "SELECT v.id - 1 FROM category c JOIN temp.vocabulary v ON v.name = c.name\n"
-        "WHERE c.visible_id = :visible AND c.method_id = :method ORDER BY c.position";
+        "SELECT n.id - 1 FROM category c JOIN temp.category_name n ON n.name = c.name\n"
+        "WHERE c.visible_id = :visible AND c.method_id = :method\n"
+        "GROUP BY n.id ORDER BY min(c.position)";
     int n_views = d->n_views[DATASET_BUSINESS];
     int *bag = xcalloc((size_t)n_views * DENSE_BAG, sizeof *bag);
     for (int v = 0; v < n_views; v++) {
