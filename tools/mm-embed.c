@@ -19,7 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_PHOTO_BYTES ((size_t)64 << 20)
 
 static const struct opts_about about = {
     "mm-embed", "[options] [--text | --image FILE...]",
@@ -148,42 +147,16 @@ static void load_image(void *ctx, struct stage_item *item, sqlite3_stmt *row)
     sqlite3_reset(q);
 }
 
-static int read_fd(struct buf *b, int fd, struct err *e)
-{
-    for (;;) {
-        buf_reserve(b, 1 << 16);
-        ssize_t n = read(fd, b->data + b->len, 1 << 16);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_set(e, "read: %s", strerror(errno));
-        if (n == 0)
-            return 0;
-        b->len += (size_t)n;
-        if (b->len > MAX_PHOTO_BYTES)
-            return err_set(e, "larger than %zu bytes", MAX_PHOTO_BYTES);
-    }
-}
-
 /* Reads, checks that these are the bytes that were ingested, decodes, encodes. */
 static int encode_photo(struct job *j, struct stage_item *item, void *scratch)
 {
     struct work *w = item->data;
     struct image img;
     struct err why = {""};
-    unsigned char digest[SHA256_BYTES];
-    int missing, rc = -1, fd = photos_open(j->root, w->path, &missing, &why);
-    if (fd < 0)
+    if (photos_read(&w->bytes, j->root, w->path, w->digest, &why) < 0)
         return err_set(&item->err, "%s", why.text);
-    rc = read_fd(&w->bytes, fd, &why);
-    close(fd);
-    if (rc < 0)
-        return err_set(&item->err, "%s: %s", w->path, why.text);
-    sha256_of(digest, w->bytes.data, w->bytes.len);
-    if (memcmp(digest, w->digest, sizeof digest) != 0)
-        return err_set(&item->err, "%s: changed since mm-ingest read it", w->path);
     item->permanent = 1;
-    rc = image_decode(&img, w->bytes.data, w->bytes.len, &why);
+    int rc = image_decode(&img, w->bytes.data, w->bytes.len, &why);
     buf_release(&w->bytes);
     if (rc == 0)
         encoder_image(w->vec, &img, j->en, scratch);

@@ -218,3 +218,39 @@ void photos_check(struct db *db, const char *root, struct idset *touched,
             release(&p[i]);
         }
 }
+
+static int read_all(struct buf *b, int fd, struct err *e)
+{
+    enum { STEP = 1 << 16 };
+    for (;;) {
+        buf_reserve(b, STEP);
+        ssize_t n = read(fd, b->data + b->len, STEP);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_set(e, "read: %s", strerror(errno));
+        if (n == 0)
+            return 0;
+        b->len += (size_t)n;
+        if (b->len > MAX_PHOTO_BYTES)
+            return err_set(e, "larger than %lld bytes", (long long)MAX_PHOTO_BYTES);
+    }
+}
+
+int photos_read(struct buf *out, const char *root, const char *path,
+                const unsigned char *digest, struct err *e)
+{
+    unsigned char got[SHA256_BYTES];
+    struct err why;
+    int missing, fd = photos_open(root, path, &missing, e);
+    if (fd < 0)
+        return -1;
+    int rc = read_all(out, fd, &why);
+    close(fd);
+    if (rc < 0)
+        return err_set(e, "%s: %s", path, why.text);
+    sha256_of(got, out->data, out->len);
+    if (memcmp(got, digest, sizeof got) != 0)
+        return err_set(e, "%s: changed since mm-ingest read it", path);
+    return 0;
+}

@@ -28,4 +28,9 @@ void photos_check(struct db *db, const char *root, struct idset *touched,
  * *missing is 1 when there is just no such file. */
 int photos_open(const char *root, const char *path, int *missing, struct err *e);
 
+/* The bytes of root/path into out, if they are those with this SHA-256, which mm-ingest read.
+ * out is the caller's to release, also after -1. */
+int photos_read(struct buf *out, const char *root, const char *path,
+                const unsigned char *digest, struct err *e) MM_MUST_CHECK;
+
 #endif
