@@ -2,6 +2,7 @@
 #   make                build bin/mm-* and build/libmm.a
 #   make check          every test (TAP, run by prove)
 #   make SAN=1 check    the same under AddressSanitizer and UBSan, in build-san/
+#   make check-llm      the summaries' stage against a real small model (LLM_PYTHON=, LLM_GGUF=)
 #   make soak           the crash tests with 1,000 kills instead of 30
 #   make models         fetch the public model files of models.tsv into models/; MODELS_URL=
 #                       names a mirror, MODELS= the models, OFFLINE=1 fetches nothing
@@ -29,7 +30,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 # clang, -O0 and -O2 give the same sums.
 ALL_CFLAGS := -std=c11 -D_GNU_SOURCE -DMM_VERSION='"$(VERSION)"' $(WARN) -ffp-contract=off \
               -pthread -Ilib -I$(O) $(SANFLAGS) $(CFLAGS)
-ALL_LDLIBS := -lsqlite3 -lcjson -lcsv -lutf8proc -ljpeg -lpng -lz -lcrypto -lxxhash -lopenblas -lm $(LDLIBS)
+ALL_LDLIBS := -lsqlite3 -lcurl -lcjson -lcsv -lutf8proc -ljpeg -lpng -lz -lcrypto -lxxhash -lopenblas -lm $(LDLIBS)
 
 # oneDNN, where it is installed, is the faster of the two libraries that multiply matrices.
 # DNNL=0 builds without.
@@ -45,13 +46,14 @@ TEST_SRC := $(wildcard tests/test_*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(O)/%.o)
 TOOLS    := $(TOOL_SRC:tools/%.c=$(BIN)/%)
 TESTS    := $(TEST_SRC:tests/%.c=$(O)/tests/%)
+SERVER   := $(O)/tests/server
 BENCHES  := $(patsubst bench/%.c,$(O)/bench/%,$(wildcard bench/*.c))
-EMBED    := schema.sql $(wildcard prompts/*.txt prompts/*.tsv prompts/paper/*.txt)
+EMBED    := schema.sql prices.tsv $(wildcard prompts/*.txt prompts/*.tsv prompts/paper/*.txt)
 SHTESTS  := $(wildcard tests/t_*.sh)
 
 .DELETE_ON_ERROR:
 .PRECIOUS: $(O)/%.o
-.PHONY: all check check-c soak install uninstall clean models FORCE
+.PHONY: all check check-c check-llm soak install uninstall clean models FORCE
 all: $(TOOLS)
 
 # Rebuild everything when the flags or the compiler change.
@@ -79,6 +81,10 @@ $(BIN)/%: $(O)/tools/%.o $(O)/libmm.a
 $(O)/tests/%: $(O)/tests/%.o $(O)/libmm.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(ALL_LDLIBS)
 
+# The scriptable service that the tests of the LLM stage talk to over a real socket.
+$(SERVER): $(O)/tests/server.o $(O)/libmm.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(ALL_LDLIBS) -lmicrohttpd
+
 # One test compiles what trains in double (lib/nn/real.h) to meet PyTorch's float64.
 EXACT_SRC := tests/test_exact.c lib/nn/tile.c \
              $(addprefix lib/train/,layer.c gather.c dlrm.c mlp.c adam.c trainer.c)
@@ -93,14 +99,17 @@ $(O)/tests/test_exact: $(EXACT_OBJ) $(O)/libmm.a
 $(O)/bench/%: $(O)/bench/%.o $(O)/libmm.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(ALL_LDLIBS)
 
-check: $(TOOLS) $(TESTS)
+check: $(TOOLS) $(TESTS) $(SERVER)
 	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh tests/run.sh $(TESTS) $(SHTESTS)
-check-c: $(TESTS)
+check-c: $(TESTS) $(SERVER)
 	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh tests/run.sh $(TESTS)
-soak: $(TOOLS)
-	BIN=$(abspath $(BIN)) O=$(abspath $(O)) KILLS=1000 sh tests/run.sh tests/t_crash.sh
+check-llm: $(TOOLS)
+	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh tests/check_llm.sh
+soak: $(TOOLS) $(SERVER)
+	BIN=$(abspath $(BIN)) O=$(abspath $(O)) KILLS=1000 sh tests/run.sh tests/t_crash.sh; \
+	BIN=$(abspath $(BIN)) O=$(abspath $(O)) KILLS=200 sh tests/run.sh tests/t_llm.sh tests/t_batch.sh
 
-bench-%: $(TOOLS) $(BENCHES)
+bench-%: $(TOOLS) $(BENCHES) $(SERVER)
 	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh bench/$*.sh
 
 models:
@@ -123,4 +132,4 @@ uninstall:
 clean:
 	rm -rf build build-san bin
 
--include $(LIB_OBJ:.o=.d) $(TOOL_SRC:%.c=$(O)/%.d) $(TEST_SRC:%.c=$(O)/%.d) $(BENCHES:=.d) $(EXACT_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(TOOL_SRC:%.c=$(O)/%.d) $(TEST_SRC:%.c=$(O)/%.d) $(BENCHES:=.d) $(SERVER).d $(EXACT_OBJ:.o=.d)

@@ -8,7 +8,7 @@ cd "$(dirname "$0")"
 
 packages="gcc libc6-dev make perl sqlite3 ca-certificates curl libsqlite3-dev libcurl4-openssl-dev
 libcjson-dev libopenblas-dev libpng-dev libjpeg-dev zlib1g-dev libutf8proc-dev libcsv-dev
-uthash-dev libssl-dev libxxhash-dev"
+uthash-dev libssl-dev libxxhash-dev libmicrohttpd-dev"
 # Faster matrix products; not on every architecture and release. The build does without.
 optional="libdnnl-dev"
 
