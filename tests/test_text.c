@@ -82,26 +82,26 @@ static void test_extractive(void)
 {
     struct err e;
     struct extractive *x = extractive_new(&e);
-    struct extract_text t[3] = {{"The biryani was delicious and fresh. Service was friendly.", 0},
+    struct llm_text t[3] = {{"The biryani was delicious and fresh. Service was friendly.", 0},
                                 {"Delicious biryani! A bit expensive though.", 0},
                                 {"The biryani was cold, rude waiter. Overpriced.", 0}};
     for (int i = 0; i < 3; i++)
         t[i].bytes = strlen(t[i].text);
-    struct extract_result r = {0}, again = {0};
-    ok(extractive_run(&r, x, t, 3, EXTRACT_BUSINESS, &e) == 0, "runs");
+    struct llm_result r = {0}, again = {0};
+    ok(extractive_run(&r, x, t, 3, LLM_BUSINESS, &e) == 0, "runs");
     ok(strstr(r.summary.data, "elicious") && strstr(r.summary.data, "cold"), "praise and complaint: %s",
        r.summary.data);
     is(r.price, "over-priced", "two votes over-priced");
     ok(strstr(r.evidence.data, "2 over-priced") != NULL, "evidence: %s", r.evidence.data);
     ok(r.n_categories >= 1 && !strcmp(r.category[0], "biryani"), "category biryani");
-    ok(extractive_run(&again, x, t, 3, EXTRACT_BUSINESS, &e) == 0, "runs again");
+    ok(extractive_run(&again, x, t, 3, LLM_BUSINESS, &e) == 0, "runs again");
     is(again.summary.data, r.summary.data, "the same answer");
-    extractive_release(&r);
-    struct extract_text none = {"\xf0\x9f\x8d\x9c!!!", 7};
-    ok(extractive_run(&r, x, &none, 1, EXTRACT_USER, &e) < 0, "no word: %s", e.text);
+    llm_result_release(&r);
+    struct llm_text none = {"\xf0\x9f\x8d\x9c!!!", 7};
+    ok(extractive_run(&r, x, &none, 1, LLM_USER, &e) < 0, "no word: %s", e.text);
     ok(r.price == NULL, "no price of a user");
-    extractive_release(&r);
-    extractive_release(&again);
+    llm_result_release(&r);
+    llm_result_release(&again);
     extractive_free(x);
 }
 

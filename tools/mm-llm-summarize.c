@@ -30,13 +30,13 @@ struct job {
 struct work {
     int64_t visible_id;
     unsigned char set_digest[SHA256_BYTES];
-    enum extract_what what;
+    enum llm_kind what;
     struct buf bytes;           /* all texts, one after the other */
-    struct extract_text *text;  /* [n] into bytes */
+    struct llm_text *text;  /* [n] into bytes */
     int n;
     struct buf review_ids;      /* JSON array of what was read */
     struct buf label;
-    struct extract_result out;
+    struct llm_result out;
 };
 
 static const char sql_count[] =
@@ -80,7 +80,7 @@ static void bind(void *ctx, sqlite3_stmt *q)
 
 static void read_texts(struct job *j, struct work *w, int64_t entity, int fold)
 {
-    sqlite3_stmt *q = db_use(j->db, w->what == EXTRACT_USER ? sql_user_texts : sql_business_texts);
+    sqlite3_stmt *q = db_use(j->db, w->what == LLM_USER ? sql_user_texts : sql_business_texts);
     size_t *end = NULL;
     int cap = 0;
     db_int(q, ":entity", entity);
@@ -100,7 +100,7 @@ static void read_texts(struct job *j, struct work *w, int64_t entity, int fold)
     w->text = xcalloc((size_t)w->n, sizeof *w->text);
     for (int i = 0; i < w->n; i++) {
         size_t from = i ? end[i - 1] : 0;
-        w->text[i] = (struct extract_text){w->bytes.data + from, end[i] - from};
+        w->text[i] = (struct llm_text){w->bytes.data + from, end[i] - from};
     }
     free(end);
 }
@@ -111,7 +111,7 @@ static void load(void *ctx, struct stage_item *item, sqlite3_stmt *row)
     struct work *w = xcalloc(1, sizeof *w);
     item->data = w;
     w->visible_id = item->id;
-    w->what = strcmp(db_col_text(row, 1), "user") == 0 ? EXTRACT_USER : EXTRACT_BUSINESS;
+    w->what = strcmp(db_col_text(row, 1), "user") == 0 ? LLM_USER : LLM_BUSINESS;
     memcpy(w->set_digest, sqlite3_column_blob(row, 4), SHA256_BYTES);
     char hex[SHA256_HEX];
     sha256_hex(hex, w->set_digest);
@@ -208,7 +208,7 @@ static void store(void *ctx, struct stage_item *item)
     struct work *w = item->data;
     put_reading(j, w);
     put_summary(j, w);
-    if (w->what == EXTRACT_BUSINESS) {
+    if (w->what == LLM_BUSINESS) {
         put_price(j, w);
         put_categories(j, w);
     }
@@ -225,7 +225,7 @@ static void release(void *ctx, struct stage_item *item)
 {
     struct work *w = item->data;
     (void)ctx;
-    extractive_release(&w->out);
+    llm_result_release(&w->out);
     buf_release(&w->bytes);
     buf_release(&w->review_ids);
     buf_release(&w->label);

@@ -10,8 +10,8 @@ static void *open_extractive(struct err *e)
     return extractive_new(e);
 }
 
-static int run_extractive(struct extract_result *out, void *self, const struct extract_text *texts,
-                          int n, enum extract_what what, struct err *e)
+static int run_extractive(struct llm_result *out, void *self, const struct llm_text *texts,
+                          int n, enum llm_kind what, struct err *e)
 {
     return extractive_run(out, self, texts, n, what, e);
 }

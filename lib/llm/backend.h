@@ -3,7 +3,7 @@
  *
  *     const struct backend *b = backend_choose("extractive", &e);
  *     void *self = b->open(&e);
- *     b->run(&out, self, texts, n, EXTRACT_USER, &e);
+ *     b->run(&out, self, texts, n, LLM_USER, &e);
  *     b->close(self);
  *
  * A new backend is one file and one line there.
@@ -21,8 +21,8 @@ struct backend {
     /* Embedded files that the answers of summary, price and category depend on. */
     const char *inputs[BACKEND_TASKS];
     void *(*open)(struct err *e); /* NULL: not available, e says why */
-    int (*run)(struct extract_result *out, void *self, const struct extract_text *texts, int n,
-               enum extract_what what, struct err *e); /* thread-safe */
+    int (*run)(struct llm_result *out, void *self, const struct llm_text *texts, int n,
+               enum llm_kind what, struct err *e); /* thread-safe */
     void (*close)(void *self);
     int permanent; /* the same texts fail again */
 };

@@ -36,13 +36,6 @@ void extractive_free(struct extractive *x)
     free(x);
 }
 
-void extractive_release(struct extract_result *out)
-{
-    buf_release(&out->summary);
-    buf_release(&out->evidence);
-    *out = (struct extract_result){0};
-}
-
 /* ---- sentences ---- */
 
 struct sentence {
@@ -63,7 +56,7 @@ static int trailing_space(char c)
 }
 
 /* All sentences of all texts, counted; those of the given rank in the even sample are kept. */
-static int list_sentences(struct sentence *s, int cap, int step_of, const struct extract_text *t,
+static int list_sentences(struct sentence *s, int cap, int step_of, const struct llm_text *t,
                           int n)
 {
     int seen = 0, kept = 0;
@@ -189,7 +182,7 @@ static void sort_by_rank(int *order, const float *rank, int n)
     }
 }
 
-static int summarise(struct buf *out, const struct extractive *x, const struct extract_text *t,
+static int summarise(struct buf *out, const struct extractive *x, const struct llm_text *t,
                      int n_texts, struct err *e)
 {
     int all = list_sentences(NULL, 0, 1, t, n_texts);
@@ -258,7 +251,7 @@ static void on_category(void *ctx, const struct lexicon_hit *h)
         v->here[h->cls] = 1;
 }
 
-static void decide_price(struct extract_result *out, const struct price_votes *v)
+static void decide_price(struct llm_result *out, const struct price_votes *v)
 {
     static const char *const name[] = {"over-priced", "fair", "cheap"};
     int total = v->count[0] + v->count[1] + v->count[2], best = FAIR;
@@ -283,24 +276,24 @@ static void decide_price(struct extract_result *out, const struct price_votes *v
 }
 
 /* Most votes first; at least 2 votes and 2 % of the reviews, or any vote in a set of < 10. */
-static void decide_categories(struct extract_result *out, const struct extractive *x, int *count,
+static void decide_categories(struct llm_result *out, const struct extractive *x, int *count,
                               int n_texts)
 {
     int least = n_texts < 10 ? 1 : n_texts / 50 > 2 ? n_texts / 50 : 2;
-    while (out->n_categories < EXTRACT_CATEGORIES) {
+    while (out->n_categories < LLM_CATEGORIES) {
         int best = -1;
         for (int i = 0; i < lexicon_classes(x->category); i++)
             if (count[i] >= least && (best < 0 || count[i] > count[best]))
                 best = i;
         if (best < 0)
             break;
-        out->category[out->n_categories++] = lexicon_class(x->category, best);
+        llm_result_add(out, lexicon_class(x->category, best));
         count[best] = 0;
     }
 }
 
-static void tag(struct extract_result *out, const struct extractive *x,
-                const struct extract_text *t, int n)
+static void tag(struct llm_result *out, const struct extractive *x,
+                const struct llm_text *t, int n)
 {
     int classes = lexicon_classes(x->category);
     struct buf phrases = {0};
@@ -327,10 +320,10 @@ static void tag(struct extract_result *out, const struct extractive *x,
     free(cat.here);
 }
 
-int extractive_run(struct extract_result *out, const struct extractive *x,
-                   const struct extract_text *texts, int n, enum extract_what what, struct err *e)
+int extractive_run(struct llm_result *out, const struct extractive *x,
+                   const struct llm_text *texts, int n, enum llm_kind what, struct err *e)
 {
-    if (what == EXTRACT_BUSINESS)
+    if (what == LLM_BUSINESS)
         tag(out, x, texts, n);
     if (summarise(&out->summary, x, texts, n, e) == 0)
         return 0;
