@@ -11,6 +11,8 @@
 
 HERE  := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
 DB    ?= mm.db
+# The file of export-answers and import-answers.
+ANSWERS ?= $(DB).answers
 BEFORE := $(.VARIABLES)
 -include config.mk
 
@@ -24,7 +26,7 @@ SAMPLE := $(HERE)sample
 endif
 
 TARGETS := all plan status report recommend ingest summarize caption embed reduce train graph \
-           export clean-cheap clean-slow help
+           export export-answers import-answers clean-cheap clean-slow help
 .PHONY: $(TARGETS) tools
 .DEFAULT_GOAL := help
 # One line per recipe, and no stamp from a recipe that failed.
@@ -36,7 +38,7 @@ quote  = '$(subst ','\'',$(1))'
 # Names given on the command line, or set by config.mk.
 GIVEN  := $(foreach v,$(.VARIABLES),$(if $(filter command%line,$(subst $() ,%,$(origin $v))),$v)) \
           $(filter-out BEFORE $(BEFORE),$(foreach v,$(.VARIABLES),$(if $(filter file,$(origin $v)),$v)))
-GIVEN  := $(sort $(filter-out DB BIN HERE SAMPLE TARGETS NAMES GIVEN quote STAMPS GOALS,$(GIVEN)))
+GIVEN  := $(sort $(filter-out DB ANSWERS BIN HERE SAMPLE TARGETS NAMES GIVEN quote STAMPS GOALS,$(GIVEN)))
 ASSIGN := $(foreach v,$(GIVEN),$(call quote,$v=$($v)))
 STAMPS := $(DB).d
 
@@ -139,6 +141,12 @@ export: report
 	    sqlite3 -readonly -header -csv $(call quote,$(DB)) "SELECT * FROM $$v" > $(DB).d/export/$$v.csv
 	done
 	echo "exported to $(DB).d/export"
+
+# The answers that were paid for, as one file: to publish a run, and to repeat one.
+export-answers:
+	@$(call TOOL,mm-llm-summarize) --export-answers $(call quote,$(ANSWERS))
+import-answers:
+	@$(call TOOL,mm-llm-summarize) --import-answers $(call quote,$(ANSWERS))
 
 # What is recomputed in minutes; then what takes hours. Never what was paid for.
 clean-cheap:

@@ -9,7 +9,7 @@ FILES=$(ls tests/mutations/*.sed)
 [ -z "${ONLY:-}" ] || FILES=$(printf 'tests/mutations/%s.sed\n' $ONLY)
 mkdir "$TREE"
 # With times and objects: only what a mutation touches is compiled again.
-cp -a Makefile schema.sql pipeline.mk lib tools tests prompts man docs README.md "$TREE"
+cp -a Makefile schema.sql prices.tsv pipeline.mk lib tools tests prompts man docs README.md "$TREE"
 for d in build build-san; do
     [ ! -d "$d" ] || cp -a "$d" "$TREE"
 done
@@ -20,13 +20,13 @@ head_of() { sed -n "s/^# $2: //p" "$1"; }
 # build DIR TEST: what the test needs; a test in shell needs the tools.
 build() {
     case $2 in
-    t_*) make -s -C "$1" all ;;
+    t_*) make -s -C "$1" all "$OBJ/tests/server" ;;
     *) make -s -C "$1" "$OBJ/tests/$2" ;;
     esac > "$1.log" 2>&1
 }
 run_test() {
     case $2 in
-    t_*) cd "$1" && BIN=$1/${BIN_DIR} timeout 60 sh "tests/$2" ;;
+    t_*) cd "$1" && BIN=$1/${BIN_DIR} KILLS=1 timeout 90 sh "tests/$2" ;;
     *) cd "$1" && timeout 60 "$OBJ/tests/$2" ;;
     esac > "$1.out" 2>&1
 }

@@ -24,7 +24,13 @@ static void close_extractive(void *self)
 static const struct backend table[] = {
     {"extractive", EXTRACT_VERSION, "built in: sentences and keyword votes, not an LLM",
      {"prompts/opinion.tsv", "prompts/price.tsv", "prompts/category.tsv"},
-     open_extractive, run_extractive, close_extractive, 1},
+     open_extractive, run_extractive, close_extractive, 1, NULL, 0},
+    {.name = "openai", .version = 1, .note = "an OpenAI-compatible service, one by one",
+     .transport = &transport_openai, .sends = 1},
+    {.name = "batch", .version = 1, .note = "an OpenAI-compatible service, many as a file",
+     .transport = &transport_batch, .sends = 1},
+    {.name = "replay", .version = 1, .note = "answers of table llm_answer only",
+     .transport = &transport_replay},
 };
 
 const struct backend *backend_choose(const char *name, struct err *e)
@@ -32,6 +38,6 @@ const struct backend *backend_choose(const char *name, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
         if (strcmp(table[i].name, name) == 0)
             return &table[i];
-    err_set(e, "LLM=%s: this build has the extractive backend only", name);
+    err_set(e, "LLM=%s: no such backend", name);
     return NULL;
 }

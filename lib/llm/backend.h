@@ -6,11 +6,13 @@
  *     b->run(&out, self, texts, n, LLM_USER, &e);
  *     b->close(self);
  *
- * A new backend is one file and one line there.
+ * One that asks a service has a transport (llm/transport.h) instead of run, and is driven by
+ * llm/drive.h. A new backend is one file and one line there.
  */
 #ifndef MM_LLM_BACKEND_H
 #define MM_LLM_BACKEND_H
 #include "llm/extractive.h"
+#include "llm/transport.h"
 
 enum { BACKEND_TASKS = 3 };
 
@@ -25,6 +27,8 @@ struct backend {
                enum llm_kind what, struct err *e); /* thread-safe */
     void (*close)(void *self);
     int permanent; /* the same texts fail again */
+    const struct transport *transport; /* NULL: computed here, by run */
+    int sends;                         /* over the network: needs an address, maybe a key */
 };
 
 extern const char *const backend_tasks[BACKEND_TASKS]; /* summary, price, category */
