@@ -24,3 +24,6 @@ for seed in ${SPLITS:-1 2 3 4 5}; do
     sqlite3 "$db" "VACUUM INTO '$TMP/split$seed.db'"
 done
 "$O/bench/pooled" "$TMP"/split?.db
+if command -v python3 > /dev/null; then
+    python3 bench/tags.py "$TMP/split1.db" "$MM_SHARED/data/zomato_hyderabad/Restaurant names and Metadata.csv"
+fi
