@@ -2,6 +2,7 @@
 # The documents say what is so: README's queries answer, its names exist, man pages are clean.
 # SPDX-License-Identifier: MIT
 . tests/lib.sh
+. tests/service.sh
 db=$TMP/docs.db
 
 # The shipped sample; without it the toy, with two records that cannot be used.
@@ -46,6 +47,29 @@ runs=$(q "$db" "SELECT count(*) FROM run")
 is "$(q "$db" "SELECT count(*) - $runs FROM run")" 2 "and two runs are trained"
 is "$(q "$db" "SELECT count(*) FROM run r JOIN experiment x ON x.id = r.experiment_id WHERE x.asked_by = 'user' AND r.state = 'done'")" 2 "both done"
 
+# Every ```sql llm block asks about a language model: of a copy whose summaries a service wrote,
+# some of its answers unusable.
+awk -v dir="$TMP" '/^```sql llm$/ { n++; on = 1; f = dir "/llm" n ".sql"; next }
+    /^```$/ { on = 0 } on { print > f }' README.md
+serve docs - <<'X'
+nth 5 finish length
+nth 9 content "I am sorry, but I cannot help with that."
+X
+asked=$TMP/asked.db
+cp "$db" "$asked"
+"$BIN/mm-llm-summarize" --quiet --db "$asked" --backend openai --url "$URL" --model tiny --limit 60
+n=0
+for f in "$TMP"/llm*.sql; do
+    n=$((n + 1))
+    run sqlite3 -bail "$asked" < "$f"
+    [ "$RC" -eq 0 ] && [ -n "$OUT" ]
+    ok $? "an answer where a model was asked: $(head -1 "$f" | cut -c1-60)"
+    [ "$RC" -eq 0 ] || printf '%s\n' "$OUT" | sed 's/^/# /'
+done
+is "$n" 3 "README has three queries about language models"
+"$BIN/mm-llm-summarize" --db "$asked" --show-prompt "$(q "$asked" "SELECT 'business:' || key FROM business LIMIT 1")" > "$TMP/shown"
+is "$? $(grep -c '"messages"' "$TMP/shown")" "0 1" "--show-prompt prints a request, as README says"
+
 # Variables, tools, files that the documents must name or that they name.
 miss=""
 for v in DB $("$BIN/mm-status" --settings --db "$TMP/none.db" | awk '{ print $1 }'); do
@@ -70,7 +94,7 @@ done
 is "$miss" "" "paths in README and docs exist"
 
 # What README quotes as refusals is what the tools say.
-for t in 'mm-llm-summarize LLM=openai' 'mm-caption CAPTION=blip2' 'mm-embed TEXT_ENCODER=minilm' \
+for t in 'mm-caption CAPTION=blip2' 'mm-embed TEXT_ENCODER=minilm' \
     'mm-embed IMAGE_ENCODER=resnet50' 'mm-ingest FORMAT=yelp'; do
     cp "$db" "$TMP/no.db"
     "$BIN/mm-status" --quiet --db "$TMP/no.db" "${t#* }" > "$TMP/out" 2>&1
