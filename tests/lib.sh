@@ -19,6 +19,7 @@ ok() {
     else
         echo "not ok $TAP_N - $2"
         TAP_BAD=1
+        [ -z "${FAIL_FAST:-}" ] || exit 1 # a planted defect: one assertion is enough
     fi
 }
 is() {

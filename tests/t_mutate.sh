@@ -26,7 +26,7 @@ build() {
 }
 run_test() {
     case $2 in
-    t_*) cd "$1" && BIN=$1/${BIN_DIR} KILLS=1 timeout 90 sh "tests/$2" ;;
+    t_*) cd "$1" && BIN=$1/${BIN_DIR} FAIL_FAST=1 KILLS=1 timeout 90 sh "tests/$2" ;;
     *) cd "$1" && timeout 60 "$OBJ/tests/$2" ;;
     esac > "$1.out" 2>&1
 }
