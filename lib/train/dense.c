@@ -188,9 +188,9 @@ int dense_vocabulary(const struct dataset *d, struct db *db, int64_t category)
 {
     static const char sql_fill[] =
         "INSERT INTO temp.vocabulary (name) SELECT c.name FROM category c\n"
-        "JOIN temp.train_view t ON t.id = c.visible_id JOIN visible v ON v.id = t.id\n"
+        "JOIN temp.train_view t ON t.id = c.visible_id\n"
         "WHERE c.method_id = :method AND c.name IS NOT NULL\n"
-        "GROUP BY c.name HAVING count(DISTINCT v.entity_id) >= 2 ORDER BY c.name";
+        "GROUP BY c.name HAVING count(*) >= 2 ORDER BY c.name";
     static const char sql_size[] = "SELECT count(*) FROM temp.vocabulary";
     list_train_views(d, db);
     db_exec(db, "CREATE TEMP TABLE IF NOT EXISTS vocabulary (id INTEGER PRIMARY KEY,"
