@@ -99,7 +99,14 @@ like "$RC $(echo $OUT)" "^1 .*1 rows were left out" "an answer under a wrong dig
 run "$BIN/mm-llm-summarize" --db "$(fresh odd)" --import-answers "$D/reviews.csv"
 is "$RC" 1 "a file that is none is refused"
 
+q "$TMP/odd.answers" "CREATE TABLE x AS SELECT * FROM answer; DROP TABLE answer; ALTER TABLE x RENAME TO answer;
+    UPDATE answer SET nth = 'many' WHERE rowid = 5"
+run "$BIN/mm-llm-summarize" --db "$(fresh odd)" --import-answers "$TMP/odd.answers"
+like "$RC $(echo $OUT)" '^1 .*2 rows were left out' "so is one of another type"
+
 # ---- money ----
+run "$BIN/mm-llm-summarize" --db "$TMP/0.db" --plan --backend openai --model tiny --url http://localhost.example/v1
+like "$RC $OUT" '^2 .*no price is known' "a name that begins as this machine's is not free"
 printf 'tiny\t2020-01-01\t10\t5\t40\n' > "$TMP/prices.tsv"
 db=$(fresh money)
 run ask "$db" --prices "$TMP/prices.tsv"
@@ -300,6 +307,11 @@ like "$(q "$db" "SELECT reason FROM failure WHERE stage = 'caption'")" 'pic3.jpg
 before=$(requests)
 run "$BIN/mm-caption" --quiet --db "$db"
 is "$RC $(requests)" "0 $before" "a second run asks nothing"
+mv "$D/images/pic3.jpg" "$TMP/pic3.jpg" && cp "$D/images/pic9.jpg" "$D/images/pic3.jpg"
+"$BIN/mm-ingest" --quiet --db "$db" "$D" && "$BIN/mm-caption" --quiet --db "$db"
+is "$? $(q "$db" "SELECT count(*) FROM failure WHERE stage = 'caption'") $(q "$db" "SELECT count(*) FROM caption c
+    JOIN image i ON i.id = c.image_id WHERE i.path LIKE '%pic3.jpg'")" "0 0 1" "a photo that was mended is asked about"
+before=$(requests)
 like "$("$BIN/mm-caption" --db "$db" --plan --side 64)" "calls	$before	" "another size is planned to be asked anew"
 run "$BIN/mm-caption" --quiet --db "$db" --api image-to-text --url "${URL%/v1}/models/blip" --model blip
 is "$RC" 0 "an image-to-text service too"

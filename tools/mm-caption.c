@@ -110,7 +110,9 @@ static void label(void *ctx, const struct stage_item *item, struct buf *name)
 {
     const struct work *w = item->data;
     const struct job *j = ctx;
-    buf_addf(name, "photo %s%s", w->key, j->who ? j->who : "");
+    buf_addf(name, "photo %s", w->key);
+    if (j->who) /* the digest in upper case, as SQLite's hex() */
+        buf_addf(name, " %s%s", strrchr(w->recipe, ' ') + 1, j->who);
 }
 
 static void release(void *ctx, struct stage_item *item)
@@ -142,7 +144,8 @@ static const struct stage_task task = {
     "AND c.recipe IS NOT :recipe || ' ' || hex(b.digest)\n" \
     "AND " PILOT_SQL("'business'", "i.business_id") "\n" \
     "AND NOT EXISTS (SELECT 1 FROM failure f WHERE f.stage = 'caption'\n" \
-    "AND f.item = 'photo ' || i.key || :who AND (f.permanent = 1 OR f.attempts >= 3))\n"
+    "AND f.item = 'photo ' || i.key || ' ' || hex(b.digest) || :who\n" \
+    "AND (f.permanent = 1 OR f.attempts >= 3))\n"
 static const char sql_asked_count[] =
     "SELECT CASE WHEN c.id IS NULL THEN 'new' ELSE 'the prompt or the photo changed' END,\n"
     "count(*) " FROM_PHOTOS "GROUP BY 1";
@@ -187,8 +190,10 @@ static int attach(void *ctx, const struct stage_item *item, struct service_reque
     struct buf bytes = {0}, small = {0};
     struct err why;
     int rc = photos_read(&bytes, j->root, w->path, w->digest, e);
-    if (rc == 0 && image_shrink(&small, &r->image_type, bytes.data, bytes.len, j->side, &why) < 0)
-        rc = err_set(e, "%s: %s", w->path, why.text);
+    if (rc == 0 && image_shrink(&small, &r->image_type, bytes.data, bytes.len, j->side, &why) < 0) {
+        err_set(e, "%s: %s", w->path, why.text);
+        rc = DRIVE_PERMANENT;
+    }
     buf_release(&bytes);
     r->image = small.data;
     r->image_bytes = small.len;
@@ -212,12 +217,12 @@ static const struct stage_task asking = {
     .bind = bind_asked};
 static const struct drive_task driving = {&asking, question, attach};
 
-/* Failures of another source of captions, model or prompt say nothing of this one. */
+/* Failures of another photo, source of captions, model or prompt say nothing of this one. */
 static void drop_failures(struct job *j)
 {
     static const char sql_drop[] =
-        "DELETE FROM failure WHERE stage = 'caption' AND NOT EXISTS (SELECT 1 FROM image i\n"
-        "WHERE failure.item = 'photo ' || i.key || :who)";
+        "DELETE FROM failure WHERE stage = 'caption' AND item NOT IN (SELECT 'photo ' || i.key\n"
+        "|| ' ' || hex(b.digest) || :who FROM image i JOIN content b ON b.id = i.content_id)";
     db_begin(j->db);
     sqlite3_stmt *q = db_use(j->db, sql_drop);
     db_text(q, ":who", j->who);

@@ -77,12 +77,14 @@ static int64_t int_of(struct db *db, int64_t given, const char *name)
 
 /* ---- money ---- */
 
+/* An address of this machine, and not a name that only begins like one. */
 static int local(const char *url)
 {
     const char *host = strstr(url, "://");
     host = host ? host + 3 : url;
-    return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 ||
-           strncmp(host, "[::1]", 5) == 0;
+    size_t n = strcspn(host, *host == '[' ? "]/" : ":/");
+    return (n == 9 && strncmp(host, "localhost", n) == 0) || strncmp(host, "[::1]", 5) == 0 ||
+           (strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == n);
 }
 
 static int read_price(struct client *c, struct err *e)
@@ -190,6 +192,8 @@ int client_open(struct client *c, struct db *db, const struct client_opts *co,
         client_close(c);
         return -1;
     }
+    if (c->key && strncmp(c->url, "http://", 7) == 0 && !local(c->url))
+        warn("%s: the key goes over the network unencrypted; https:// would not", c->url);
     c->name = name_of(c->model, c->which);
     read_limits(c, db, co);
     return 0;

@@ -177,7 +177,6 @@ static int hold(struct loop *l, struct flight *f, size_t bytes, int max_tokens)
     if (usd > 0 && !budget_hold(&l->budget, usd))
         return 0;
     f->held_usd = usd;
-    f->bytes_in = bytes;
     return 1;
 }
 
@@ -212,14 +211,19 @@ static int send_one(struct loop *l, struct flight *f, struct buf *message)
         .temperature = n->nth ? DRIVE_AGAIN : 0};
     r.bytes_in = message->len + (p->system ? strlen(p->system) : 0);
     r.service.tokens = (int64_t)r.bytes_in / 4 + p->max_tokens;
-    if (!hold(l, f, r.bytes_in, p->max_tokens))
-        return 0;
-    flight_sent(&l->flights, f);
-    if (l->t->attach && l->t->attach(l->ctx, &job_of(n)->item, &r.service, &e) < 0) {
-        budget_spend(&l->budget, f->held_usd, 0);
-        refuse(l, f, 1, e.text);
+    int rc = l->t->attach ? l->t->attach(l->ctx, &job_of(n)->item, &r.service, &e) : 0;
+    if (rc < 0) {
+        flight_sent(&l->flights, f);
+        refuse(l, f, rc == DRIVE_PERMANENT, e.text);
         return 1;
     }
+    /* A photo's tokens are at most its bytes as they are sent. */
+    if (!hold(l, f, r.bytes_in + r.service.image_bytes / 3 * 4, p->max_tokens)) {
+        free((void *)(uintptr_t)r.service.image);
+        return 0;
+    }
+    f->bytes_in = r.bytes_in;
+    flight_sent(&l->flights, f);
     l->d->transport->submit(l->transport, &r);
     free((void *)(uintptr_t)r.service.image);
     return 1;

@@ -18,7 +18,7 @@
 #include "llm/budget.h"
 #include "llm/transport.h"
 
-enum { DRIVE_QUESTIONS = 3, DRIVE_COMMIT_MS = 50 };
+enum { DRIVE_QUESTIONS = 3, DRIVE_COMMIT_MS = 50, DRIVE_PERMANENT = -2 };
 /* Temperature of asking again: at 0 a model gives the same unusable answer (seen). */
 #define DRIVE_AGAIN 0.7
 
@@ -26,7 +26,8 @@ struct drive_task {
     const struct stage_task *stage; /* its load, store, label, release, bind and SQL */
     /* The item's questions; they stay the tool's, to be freed in release. Returns how many. */
     int (*questions)(void *ctx, const struct stage_item *item, struct ask **out);
-    /* Photos: the bytes to send, malloc'd; -1: the item fails. NULL: there are none. */
+    /* Photos: the bytes to send, malloc'd; -1: the item fails, DRIVE_PERMANENT: for good. NULL:
+     * there are none. */
     int (*attach)(void *ctx, const struct stage_item *item, struct service_request *r,
                   struct err *e);
 };

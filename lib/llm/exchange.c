@@ -9,7 +9,7 @@
 
 #define ANSWERS_ID 0x6d6d6161 /* application_id, "mmaa" */
 
-enum { REQUEST_MAX = 16 << 20, ANSWER_MAX = 16 << 20 };
+enum { REQUEST_MAX = 16 << 20, ANSWER_MAX = 16 << 20, NTH_MAX = 1000 };
 
 static int refuse(sqlite3 *file, const char *path, const char *why)
 {
@@ -114,7 +114,8 @@ static int sound(sqlite3_stmt *q)
     unsigned char digest[SHA256_BYTES];
     int request = sqlite3_column_bytes(q, 4), answer = sqlite3_column_bytes(q, 5);
     if (sqlite3_column_type(q, 0) != SQLITE_BLOB ||
-        sqlite3_column_bytes(q, 0) != SHA256_BYTES || sqlite3_column_int(q, 1) < 0 ||
+        sqlite3_column_bytes(q, 0) != SHA256_BYTES || sqlite3_column_type(q, 1) != SQLITE_INTEGER ||
+        sqlite3_column_int64(q, 1) < 0 || sqlite3_column_int64(q, 1) > NTH_MAX ||
         sqlite3_column_type(q, 4) != SQLITE_TEXT || request > REQUEST_MAX || answer > ANSWER_MAX)
         return 0;
     sha256_of(digest, sqlite3_column_text(q, 4), (size_t)request);
