@@ -373,6 +373,12 @@ static void test_utf8(void)
         buf_release(&b);
     }
     ok(!utf8_clean("a\0b", 3), "NUL is not clean");
+    struct buf b = {0};
+    ok(utf8_valid("a\0b", 3) && !utf8_valid("a\0\xff", 3) &&
+           utf8_replace(&b, "\0\xc2\0\xe2\x82z", 6) == 2 && b.len == 9 &&
+           memcmp(b.data, "\0\xef\xbf\xbd\0\xef\xbf\xbdz", 9) == 0,
+       "where NUL is a character it is valid, and stays");
+    buf_release(&b);
     char out[UTF8_EXCERPT], in[300];
     for (int i = 0; i < 300; i += 3)
         memcpy(in + i, "\xe4\xb8\xad", 3);

@@ -7,9 +7,12 @@
 
 static const char replacement[] = "\xef\xbf\xbd";
 
+/* Whether a NUL byte is a character of the text. */
+enum nul { NUL_BAD, NUL_GOOD };
+
 /* Bytes of the well-formed sequence at s[0..n), n > 0, or minus the length of the maximal
  * ill-formed part. The second byte's range is table 3-7 of the Unicode standard. */
-static int sequence(const unsigned char *s, size_t n)
+static int sequence(const unsigned char *s, size_t n, enum nul nul)
 {
     int len = s[0] < 0x80   ? 1
               : s[0] < 0xc2 ? 0
@@ -18,7 +21,7 @@ static int sequence(const unsigned char *s, size_t n)
               : s[0] < 0xf5 ? 4
                             : 0;
     if (len == 1)
-        return s[0] ? 1 : -1;
+        return s[0] || nul == NUL_GOOD ? 1 : -1;
     if (len == 0)
         return -1;
     unsigned char lo = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
@@ -48,14 +51,14 @@ static size_t ascii_run(const unsigned char *s, size_t n)
     return i;
 }
 
-bool utf8_clean(const char *s, size_t n)
+static bool valid(const char *s, size_t n, enum nul nul)
 {
     const unsigned char *p = (const unsigned char *)s;
     for (size_t i = 0;;) {
         i += ascii_run(p + i, n - i);
         /* Scripts other than Latin come in long runs: stay here while they last. */
         while (i < n && (p[i] == 0 || p[i] >= 0x80)) {
-            int len = sequence(p + i, n - i);
+            int len = sequence(p + i, n - i, nul);
             if (len < 0)
                 return false;
             i += (size_t)len;
@@ -65,7 +68,17 @@ bool utf8_clean(const char *s, size_t n)
     }
 }
 
-int64_t utf8_repair(struct buf *out, const char *s, size_t n)
+bool utf8_clean(const char *s, size_t n)
+{
+    return valid(s, n, NUL_BAD);
+}
+
+bool utf8_valid(const char *s, size_t n)
+{
+    return valid(s, n, NUL_GOOD);
+}
+
+static int64_t repair(struct buf *out, const char *s, size_t n, enum nul nul)
 {
     const unsigned char *p = (const unsigned char *)s;
     int64_t repaired = 0;
@@ -75,7 +88,7 @@ int64_t utf8_repair(struct buf *out, const char *s, size_t n)
         i += run;
         if (i >= n)
             break;
-        int len = sequence(p + i, n - i);
+        int len = sequence(p + i, n - i, nul);
         if (len > 0)
             buf_add(out, s + i, (size_t)len);
         else
@@ -85,12 +98,22 @@ int64_t utf8_repair(struct buf *out, const char *s, size_t n)
     return repaired;
 }
 
+int64_t utf8_repair(struct buf *out, const char *s, size_t n)
+{
+    return repair(out, s, n, NUL_BAD);
+}
+
+int64_t utf8_replace(struct buf *out, const char *s, size_t n)
+{
+    return repair(out, s, n, NUL_GOOD);
+}
+
 void utf8_excerpt(char out[UTF8_EXCERPT], const char *s, size_t n)
 {
     const unsigned char *p = (const unsigned char *)s;
     size_t at = 0;
     for (size_t i = 0; i < n;) {
-        int len = sequence(p + i, n - i);
+        int len = sequence(p + i, n - i, NUL_BAD);
         size_t take = len > 0 ? (size_t)len : 3;
         if (at + take >= UTF8_EXCERPT)
             break;
