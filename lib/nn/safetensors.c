@@ -18,11 +18,13 @@
 #endif
 
 #define HEADER_MAX 100000000
+#define DIGEST_STEP ((size_t)8 << 20)
 
 struct safetensors {
     char *path;
     unsigned char *map;
     size_t size;
+    struct st_file file;
     struct st_header h;        /* entries by begin, once all is checked */
     struct st_entry **by_name; /* [h.count] */
     bool digested;
@@ -97,6 +99,10 @@ static int map_file(struct safetensors *st, struct err *e)
         err_set(e, "%s: cannot be mapped: %s", st->path, strerror(errno));
     else
         rc = 0, st->size = (size_t)s.st_size;
+    if (rc == 0)
+        st->file = (struct st_file){
+            st->path, (uint64_t)s.st_size,
+            s.st_mtim.tv_sec * INT64_C(1000000000) + s.st_mtim.tv_nsec, (uint64_t)s.st_ino};
     if (rc < 0)
         st->map = NULL;
     if (fd >= 0)
@@ -142,6 +148,11 @@ void safetensors_close(struct safetensors *st)
     free(st);
 }
 
+const struct st_file *safetensors_file(const struct safetensors *st)
+{
+    return &st->file;
+}
+
 size_t safetensors_count(const struct safetensors *st)
 {
     return st->h.count;
@@ -171,10 +182,30 @@ const struct st_tensor *safetensors_find(const struct safetensors *st, const cha
 
 const unsigned char *safetensors_digest(struct safetensors *st)
 {
-    if (!st->digested)
-        sha256_of(st->digest, st->map, st->size);
-    st->digested = true;
-    return st->digest;
+    return safetensors_digest_tell(st, NULL, NULL);
+}
+
+const unsigned char *safetensors_digest_tell(struct safetensors *st,
+                                             int (*tell)(void *ctx, uint64_t done, uint64_t total),
+                                             void *ctx)
+{
+    int stop = 0;
+    if (st->digested)
+        return tell && tell(ctx, st->size, st->size) ? NULL : st->digest;
+    struct sha256 *h = sha256_new();
+    for (size_t at = 0; at < st->size && !stop;) {
+        size_t n = st->size - at < DIGEST_STEP ? st->size - at : DIGEST_STEP;
+        sha256_add(h, st->map + at, n);
+        /* What has been read counts as this process's memory otherwise, all 10 GB of it. */
+        madvise(st->map + at, n, MADV_DONTNEED);
+        at += n;
+        stop = tell && tell(ctx, at, st->size);
+    }
+    if (!stop)
+        sha256_end(st->digest, h);
+    sha256_free(h);
+    st->digested = !stop;
+    return stop ? NULL : st->digest;
 }
 
 /* ---- values ---- */

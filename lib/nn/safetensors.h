@@ -27,6 +27,7 @@
  * The file must not be cut short or rewritten while it is open: reading a page that is gone
  * ends the process (SIGBUS). Replace weights by renaming a new file over the old.
  * Reading from several threads is fine, save for the first safetensors_digest.
+ * A checkpoint in several files: nn/shards.h.
  */
 #ifndef MM_NN_SAFETENSORS_H
 #define MM_NN_SAFETENSORS_H
@@ -47,11 +48,21 @@ struct st_tensor {
     size_t count, bytes;       /* elements; bytes of data */
 };
 
+/* The file as it was when it was mapped: what a caller keeps to know it again. */
+struct st_file {
+    const char *path; /* as it was opened; valid until safetensors_close */
+    uint64_t bytes;
+    int64_t mtime_ns;
+    uint64_t inode;
+};
+
 struct safetensors;
 
 /* Maps the regular file at path and checks all of its header. NULL on error. */
 struct safetensors *safetensors_open(const char *path, struct err *e) MM_MUST_CHECK;
 void safetensors_close(struct safetensors *st); /* NULL is accepted */
+
+const struct st_file *safetensors_file(const struct safetensors *st);
 
 size_t safetensors_count(const struct safetensors *st);
 /* Tensor i of safetensors_count, in the order of their data. */
@@ -66,6 +77,11 @@ int safetensors_load(float *out, const struct safetensors *st, const char *name,
 
 /* SHA-256 [32] of the whole file, computed at the first call; valid until close. */
 const unsigned char *safetensors_digest(struct safetensors *st);
+/* The same, and after every few MiB tell(ctx, bytes done, bytes of the file); tell may be NULL.
+ * When it returns non-zero the work ends there, and the result is NULL. */
+const unsigned char *safetensors_digest_tell(struct safetensors *st,
+                                             int (*tell)(void *ctx, uint64_t done, uint64_t total),
+                                             void *ctx);
 
 /* The value of an IEEE 754 binary16, exact for all 65,536 (a NaN keeps sign and payload and
  * becomes quiet), and of a bfloat16, which is the upper half of a float32. */

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Small files by the safetensors package (version in VERSIONS) for tests/test_safetensors.c.
+"""Small files by the safetensors and huggingface_hub packages (versions in VERSIONS) for
+tests/test_safetensors.c and tests/test_shards.c.
     python3 tests/golden/safetensors/make_goldens.py"""
 import hashlib, os, sys
-import numpy, safetensors, torch
+import huggingface_hub, numpy, safetensors, torch
 from safetensors.torch import save_file
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -23,6 +24,16 @@ tensors = {
 save_file(tensors, f"{here}/mixed.safetensors", metadata={"format": "pt", "a key": "a \"value\"\n"})
 save_file({"x": torch.zeros(2, dtype=torch.float64)}, f"{here}/f64.safetensors")
 save_file({}, f"{here}/none.safetensors")
+# A checkpoint in several files, as transformers' save_pretrained writes one; the tied output
+# layer is left out of files and index.
+base = torch.arange(24, dtype=torch.float32).reshape(6, 4) / 4 - 1
+layers = {"embed.weight": base, "lm_head.weight": base, "logit_scale": torch.tensor(2.5)}
+for i in range(3):
+    layers[f"layers.{i}.fc.weight"] = (base[:4] + i).to(torch.float16)
+    layers[f"layers.{i}.fc.bias"] = torch.full((4,), float(i), dtype=torch.bfloat16)
+layers["position_ids"] = torch.arange(6, dtype=torch.int64).reshape(1, 6)
+os.makedirs(f"{here}/sharded", exist_ok=True)
+huggingface_hub.save_torch_state_dict(layers, f"{here}/sharded", max_shard_size=100, metadata={"format": "pt"})
 # Each half-precision number, and what torch makes of it in float32.
 half = numpy.arange(65536, dtype=numpy.uint16).view(numpy.int16)
 for name, kind in (("f16", torch.float16), ("bf16", torch.bfloat16)):
@@ -30,4 +41,5 @@ for name, kind in (("f16", torch.float16), ("bf16", torch.bfloat16)):
     with open(f"{here}/{name}.sha256", "w") as f:
         f.write(hashlib.sha256(wide.astype("<u4").tobytes()).hexdigest() + "\n")
 open(f"{here}/VERSIONS", "w").write(f"python {sys.version.split()[0]}\nsafetensors {safetensors.__version__}\n"
-                                   f"torch {torch.__version__}\nnumpy {numpy.__version__}\n")
+                                   f"torch {torch.__version__}\nnumpy {numpy.__version__}\n"
+                                   f"huggingface_hub {huggingface_hub.__version__}\n")
