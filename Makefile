@@ -6,6 +6,7 @@
 #   make soak           the crash tests with 1,000 kills instead of 30
 #   make models         fetch the public model files of models.tsv into models/; MODELS_URL=
 #                       names a mirror, MODELS= the models, OFFLINE=1 fetches nothing
+#   make models BLIP2=1 those, and BLIP-2 (15 GB)
 #   make bench-NAME     one measurement of bench/NAME.sh (ingest, noop, scale, quality, ...)
 #   make install        into $(DESTDIR)$(PREFIX); uninstall undoes it
 # Adding a .c file under lib/, tools/ or tests/ needs no edit here. CFLAGS, LDFLAGS and
@@ -113,7 +114,7 @@ bench-%: $(TOOLS) $(BENCHES) $(SERVER)
 	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh bench/$*.sh
 
 models:
-	@sh models.sh $(MODELS)
+	@sh models.sh $(if $(filter-out 0,$(BLIP2)),--also blip2-opt-2.7b) $(MODELS)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
