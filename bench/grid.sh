@@ -7,7 +7,7 @@
 csv="$MM_SHARED/data/zomato_hyderabad/Restaurant reviews.csv"
 db=$TMP/g.db MM_MODELS=$TMP/none
 export MM_MODELS
-make -s --no-print-directory -f pipeline.mk reduce DB="$db" INPUT="$csv" IMAGES=none EXPERIMENT=paper BIN="$BIN/" 2> /dev/null
+or_say make -s --no-print-directory -f pipeline.mk reduce DB="$db" INPUT="$csv" IMAGES=none EXPERIMENT=paper BIN="$BIN/"
 s=$(seconds "$BIN/mm-train" --db "$db" --max-failures 100%)
 sqlite3 -separator ' ' "$db" "SELECT count(*), sum(epochs), sum(seconds), (SELECT count(*) FROM review WHERE split = 'train')
     FROM run WHERE state = 'done' AND epochs > 0" | while read -r runs epochs busy rows; do

@@ -17,8 +17,8 @@ more="INSERT OR IGNORE INTO model (name, kind, dense, sparse, blocks, interactio
     WHERE m.name LIKE 'proposed-with%' OR m.name = 'dense-alone'"
 for seed in ${SPLITS:-1 2 3 4 5}; do
     for pass in 1 2; do
-        make -s --no-print-directory -f pipeline.mk train DB="$db" INPUT="$csv" IMAGES=none SPLIT=random \
-            SPLIT_SEED="$seed" SEEDS=3 BIN="$BIN/" 2> /dev/null
+        or_say make -s --no-print-directory -f pipeline.mk train DB="$db" INPUT="$csv" IMAGES=none SPLIT=random \
+            SPLIT_SEED="$seed" SEEDS=3 BIN="$BIN/"
         [ $pass = 2 ] || sqlite3 "$db" "$more"
     done
     sqlite3 "$db" "VACUUM INTO '$TMP/split$seed.db'"
