@@ -18,6 +18,11 @@ int dot_here(void)
 #define STEP(s, a, b) \
     s = _mm512_dpbf16_ps(s, (__m512bh)_mm512_set1_epi32((int)(a)), (__m512bh)(b))
 #define LOAD(p) _mm512_loadu_si512((const void *)(p))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 6")
+#endif
 
 /* 4 rows by 32 columns in eight accumulators: they hide the latency of 6 cycles. */
 TARGET static void dot_4x2(float *c, size_t ldc, const uint32_t *a, size_t lda,
@@ -74,6 +79,53 @@ void dot_product(float *c, int ldc, const uint32_t *a, int lda, const uint32_t *
     }
 }
 
+/* rows is a constant wherever this is inlined: up to 24 sums live in registers. */
+TARGET static inline __attribute__((always_inline)) void
+panel_tile(float *y, const uint32_t *x, size_t ldx, const uint32_t *w, int K, int add,
+           const int rows)
+{
+    __m512 s[6][4];
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int j = 0; j < 4; j++)
+            s[r][j] = add ? _mm512_loadu_ps(y + r * 64 + j * 16) : _mm512_setzero_ps();
+    for (int k = 0; k < K; k++, w += 64) {
+        __m512i b[4];
+        UNROLL for (int j = 0; j < 4; j++) {
+            b[j] = LOAD(w + j * 16);
+            _mm_prefetch((const char *)(w + j * 16) + 8192, _MM_HINT_T0);
+        }
+        UNROLL for (int r = 0; r < rows; r++)
+            UNROLL for (int j = 0; j < 4; j++)
+                STEP(s[r][j], x[(size_t)r * ldx + (size_t)k], b[j]);
+    }
+    UNROLL for (int r = 0; r < rows; r++)
+        UNROLL for (int j = 0; j < 4; j++)
+            _mm512_storeu_ps(y + r * 64 + j * 16, s[r][j]);
+}
+
+#define TILE(n) \
+    TARGET static void tile_##n(float *y, const uint32_t *x, size_t ldx, const uint32_t *w, \
+                                int K, int add) \
+    { \
+        panel_tile(y, x, ldx, w, K, add, n); \
+    }
+TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
+
+/* 256 words at a time: a tile's part of x stays in the first cache. */
+void dot_panel(float *y, const uint32_t *x, size_t ldx, int rows, const uint32_t *panel, int K)
+{
+    static void (*const tile[])(float *, const uint32_t *, size_t, const uint32_t *, int, int) = {
+        NULL, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6};
+    int tiles = (rows + 5) / 6;
+    for (int k = 0; k < K; k += 256, panel += (size_t)256 * 64)
+        for (int t = 0; t < tiles; t++) {
+            int from = (int)((int64_t)rows * t / tiles);
+            int to = (int)((int64_t)rows * (t + 1) / tiles);
+            tile[to - from](y + (size_t)from * 64, x + (size_t)from * ldx + k, ldx, panel,
+                            K - k < 256 ? K - k : 256, k > 0);
+        }
+}
+
 TARGET void dot_round(uint16_t *y, const float *x, size_t n)
 {
     size_t i = 0;
@@ -101,6 +153,12 @@ void dot_product(float *c, int ldc, const uint32_t *a, int lda, const uint32_t *
 {
     (void)c, (void)ldc, (void)a, (void)lda, (void)b, (void)ldb, (void)M, (void)N, (void)K;
     abort(); /* dot_here() said no */
+}
+
+void dot_panel(float *y, const uint32_t *x, size_t ldx, int rows, const uint32_t *panel, int K)
+{
+    (void)y, (void)x, (void)ldx, (void)rows, (void)panel, (void)K;
+    abort();
 }
 
 void dot_round(uint16_t *y, const float *x, size_t n)

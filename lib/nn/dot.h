@@ -23,6 +23,11 @@ int dot_here(void); /* whether this CPU has the instruction */
 void dot_product(float *c, int ldc, const uint32_t *a, int lda, const uint32_t *b, int ldb, int M,
                  int N, int K);
 
+/* x [rows] of K words, each ldx words after the one before, times a panel of 64 columns
+ * (panel.h: [K][64] words) -> y [rows,64]; only where dot_here(). Each y is one sum over k in
+ * order. */
+void dot_panel(float *y, const uint32_t *x, size_t ldx, int rows, const uint32_t *panel, int K);
+
 /* float32 to bfloat16, nearest even; below 2^-126 becomes 0. Only where dot_here(). */
 void dot_round(uint16_t *y, const float *x, size_t n);
 

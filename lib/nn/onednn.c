@@ -22,7 +22,7 @@ struct onednn {
     dnnl_stream_t stream;
     dnnl_primitive_t primitive;
     dnnl_memory_t weights, bias;
-    desc src, dst, scratch;
+    desc src, dst, scratch, packed; /* packed: of weights that come with each run */
 };
 
 /* A failure here is a bug or no memory, never the input's fault. */
@@ -45,6 +45,12 @@ int onednn_has_bf16(void)
     unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
     unsigned want = (unsigned)dnnl_cpu_isa_avx512_core_bf16;
     return (isa & want) == want;
+}
+
+int onednn_has_tiles(void)
+{
+    unsigned want = (unsigned)dnnl_cpu_isa_avx512_core_amx;
+    return ((unsigned)dnnl_get_effective_cpu_isa() & want) == want;
 }
 
 int onednn_block(void)
@@ -220,6 +226,85 @@ struct onednn *onednn_linear(int rows, int N, int K, int bf16, const float *w,
     return NULL;
 }
 
+/* ---- weights in panels ---- */
+
+/* How a matrix [N,K] lies: in blocks, inner ones last; strides of the blocks. */
+struct layout {
+    int blocked, inner;
+    const dnnl_dim_t *size, *index, *stride, *padded;
+};
+
+#if DNNL_VERSION_MAJOR >= 3
+static struct layout layout_of(const_dnnl_memory_desc_t d)
+{
+    struct layout l = {0};
+    dnnl_format_kind_t kind;
+    check(dnnl_memory_desc_query(d, dnnl_query_format_kind, &kind), "layout");
+    l.blocked = kind == dnnl_blocked;
+    if (!l.blocked)
+        return l;
+    check(dnnl_memory_desc_query(d, dnnl_query_inner_nblks_s32, &l.inner), "layout");
+    check(dnnl_memory_desc_query(d, dnnl_query_inner_blks, &l.size), "layout");
+    check(dnnl_memory_desc_query(d, dnnl_query_inner_idxs, &l.index), "layout");
+    check(dnnl_memory_desc_query(d, dnnl_query_strides, &l.stride), "layout");
+    check(dnnl_memory_desc_query(d, dnnl_query_padded_dims, &l.padded), "layout");
+    return l;
+}
+#else
+static struct layout layout_of(const dnnl_memory_desc_t *d)
+{
+    const dnnl_blocking_desc_t *b = &d->format_desc.blocking;
+    return (struct layout){d->format_kind == dnnl_blocked, b->inner_nblks, b->inner_blks,
+                           b->inner_idxs, b->strides, d->padded_dims};
+}
+#endif
+
+/* Blocks of k by 64 n by 2 k, one behind the other along K, then along N: that is a panel,
+ * however many k a block has. */
+static int is_panels(const_dnnl_primitive_desc_t pd, int N, int K)
+{
+    struct layout l = layout_of(dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0));
+    return l.blocked && l.inner == 3 && l.index[0] == 1 && l.index[1] == 0 && l.index[2] == 1 &&
+           l.size[1] == 64 && l.size[2] == 2 && l.padded[0] == N && l.padded[1] == K &&
+           l.stride[1] == l.size[0] * 128 && l.stride[0] == (dnnl_dim_t)K * 64;
+}
+
+struct onednn *onednn_panels(int rows, int N, int K, struct err *e)
+{
+    struct onednn *p = start();
+    dnnl_dims_t xs = {rows, K}, ws = {N, K}, ys = {rows, N};
+    desc x = desc_new(2, xs, dnnl_bf16, dnnl_ab), y = desc_new(2, ys, dnnl_f32, dnnl_ab);
+    desc any = desc_new(2, ws, dnnl_bf16, dnnl_format_tag_any);
+    dnnl_primitive_desc_t pd;
+    dnnl_status_t status = describe_linear(&pd, p, x, any, NULL, y);
+    int good = status == dnnl_success && is_panels(pd, N, K);
+    if (good) {
+        p->src = desc_copy(pd, dnnl_query_src_md);
+        p->dst = desc_copy(pd, dnnl_query_dst_md);
+        p->packed = desc_copy(pd, dnnl_query_weights_md);
+        p->scratch = desc_copy(pd, dnnl_query_scratchpad_md);
+        check(dnnl_primitive_create(&p->primitive, pd), "primitive");
+    }
+    if (status == dnnl_success)
+        dnnl_primitive_desc_destroy(pd);
+    desc_free(x);
+    desc_free(y);
+    desc_free(any);
+    if (good)
+        return p;
+    onednn_free(p);
+    err_set(e, "oneDNN %s has no bf16 product of panels for [%d,%d]", onednn_version(), N, K);
+    return NULL;
+}
+
+void onednn_run_panels(const struct onednn *p, float *y, const void *x, const void *panels)
+{
+    struct onednn with = *p;
+    with.weights = memory_of(p, p->packed, panels);
+    onednn_run(&with, y, 0, x, 0, 1);
+    dnnl_memory_destroy(with.weights);
+}
+
 /* ---- convolution ---- */
 
 static dnnl_status_t describe_conv(dnnl_primitive_desc_t *pd, const struct onednn *p,
@@ -312,7 +397,10 @@ void onednn_free(struct onednn *p)
         return;
     if (p->primitive) {
         dnnl_primitive_destroy(p->primitive);
-        dnnl_memory_destroy(p->weights);
+        if (p->weights)
+            dnnl_memory_destroy(p->weights);
+        else
+            desc_free(p->packed);
         desc_free(p->src);
         desc_free(p->dst);
         desc_free(p->scratch);

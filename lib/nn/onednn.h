@@ -29,6 +29,14 @@ int onednn_block(void);
 /* x [rows,K] (float, or bfloat16) -> y [rows,N] float; w [N,K], bias [N] or NULL. */
 struct onednn *onednn_linear(int rows, int N, int K, int bf16, const float *w,
                              const float *bias, struct err *e) MM_MUST_CHECK;
+/* AMX tiles of bfloat16 on this CPU, in this library and from this system: products of matrices
+ * at several times the speed of any other instruction. */
+int onednn_has_tiles(void);
+/* x [rows,K] bfloat16 times panels of W [N,K] as nn/panel.h packs them -> y [rows,N] float. NULL,
+ * with e, where the library would have them packed otherwise. */
+struct onednn *onednn_panels(int rows, int N, int K, struct err *e) MM_MUST_CHECK;
+void onednn_run_panels(const struct onednn *p, float *y, const void *x, const void *panels);
+
 /* One picture; w [out,in,k,k], bias [out]. Activations (float, or bfloat16) in blocks of
  * onednn_block() channels, [C/16,H,W,16], filled up with zeros; an input of 3 channels is
  * [3,H,W]. relu: max(0, .) last; add: the output is added to what dst holds. */

@@ -13,6 +13,12 @@ SIMD_FAST_FUSED void ops_gelu(float *x, size_t n)
         x[i] = x[i] * (0.5f + 0.5f * erf_poly(x[i] * 0.70710678f));
 }
 
+SIMD_FAST void ops_relu(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = x[i] > 0 ? x[i] : 0;
+}
+
 /* The lanes of a sum, added pairwise. */
 SIMD_INLINE float fold(const float *lane)
 {
@@ -117,6 +123,31 @@ SIMD_FAST_FUSED void ops_softmax_rows(float *restrict s, float *restrict inv, in
             }
         inv[r] = 1 / fold(lane);
     }
+}
+
+SIMD_FAST_FUSED void ops_dot_rows(float *restrict s, const float *restrict x,
+                                  const float *restrict q, int R, int D, size_t ld)
+{
+    SIMD_CONTRACT
+    for (int r = 0; r < R; r++, x += ld) {
+        float lane[LANES] = {0};
+        int i = 0;
+        for (; i + LANES <= D; i += LANES)
+            for (int l = 0; l < LANES; l++)
+                lane[l] += x[i + l] * q[i + l];
+        for (int l = 0; i < D; i++, l++)
+            lane[l] += x[i] * q[i];
+        s[r] = fold(lane);
+    }
+}
+
+SIMD_FAST_FUSED void ops_add_rows(float *restrict y, const float *restrict x,
+                                  const float *restrict f, int R, int D, size_t ld)
+{
+    SIMD_CONTRACT
+    for (int r = 0; r < R; r++, x += ld)
+        for (int i = 0; i < D; i++)
+            y[i] += f[r] * x[i];
 }
 
 SIMD_FAST void ops_scale_rows(float *restrict y, const float *restrict f, int R, int D, int ld)

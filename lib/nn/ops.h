@@ -15,6 +15,9 @@
  * Gimpel, "Gaussian Error Linear Units"); absolute error under 5e-7 for |x| <= 6. */
 void ops_gelu(float *x, size_t n);
 
+/* x [n] in place: max(0, x). */
+void ops_relu(float *x, size_t n);
+
 /* x [R,D], add [R,D] or NULL; gamma, beta [D]: x = (z - mean) / sqrt(var + eps) * gamma + beta
  * with z = x + add and the biased variance (Ba et al., "Layer Normalization"). */
 void ops_layer_norm(float *x, const float *add, const float *gamma, const float *beta,
@@ -23,6 +26,12 @@ void ops_layer_norm(float *x, const float *add, const float *gamma, const float 
 /* s [R,ld]: in each row the first T become exp(scale (s - max)); 1/sum of them to inv [R].
  * What lies between T and T rounded up to 16 (<= ld) is overwritten. */
 void ops_softmax_rows(float *s, float *inv, int R, int T, int ld, float scale);
+
+/* s [R]: row r of x [R,D], ld apart, times q [D]. */
+void ops_dot_rows(float *s, const float *x, const float *q, int R, int D, size_t ld);
+
+/* y [D] += sum of rows of x [R,D], ld apart, row r times f[r]. */
+void ops_add_rows(float *y, const float *x, const float *f, int R, int D, size_t ld);
 
 /* y [R,D], row r times f[r]. */
 void ops_scale_rows(float *y, const float *f, int R, int D, int ld);
