@@ -4,7 +4,7 @@
  * tests/golden/resnet/make.py makes the same. */
 #ifndef RESNET50_FULL_H
 #define RESNET50_FULL_H
-#include "resnet50_weights.h"
+#include "made_weights.h"
 #include <math.h>
 
 static void add_conv(struct entry **t, uint64_t *number, const char *conv, const char *bn, int out,

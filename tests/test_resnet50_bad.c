@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Folders that are no ResNet-50, or not quite: each refused with a sentence that says why. */
 #include "model/resnet50.h"
-#include "resnet50_weights.h"
+#include "made_weights.h"
 #include "tap.h"
 #include <unistd.h>
 

@@ -59,6 +59,21 @@ void buf_addf(struct buf *b, const char *fmt, ...)
     b->len += (size_t)n;
 }
 
+void buf_json(struct buf *b, const char *s, size_t n)
+{
+    buf_addc(b, '"');
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (c == '"' || c == '\\')
+            buf_addf(b, "\\%c", c);
+        else if (c < 0x20)
+            buf_addf(b, "\\u%04x", c);
+        else
+            buf_addc(b, c);
+    }
+    buf_addc(b, '"');
+}
+
 void buf_clear(struct buf *b)
 {
     b->len = 0;

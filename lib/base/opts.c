@@ -13,12 +13,13 @@ struct shared {
     int verbose, quiet;
 };
 
+/* A number below its bounds says that nothing was given: its default is elsewhere. */
 static void print_default(FILE *f, const struct opt_def *d)
 {
     const char *s = d->kind == OPT_STRING ? *(const char *const *)d->value : NULL;
-    if (d->kind == OPT_INT)
+    if (d->kind == OPT_INT && (double)*(int64_t *)d->value >= d->lo)
         fprintf(f, " [%lld]", (long long)*(int64_t *)d->value);
-    else if (d->kind == OPT_DOUBLE)
+    else if (d->kind == OPT_DOUBLE && *(double *)d->value >= d->lo)
         fprintf(f, " [%g]", *(double *)d->value);
     else if (s)
         fprintf(f, " [%s]", s);

@@ -62,6 +62,13 @@ int config_int(int *out, const struct config *c, const char *key, int lo, int hi
     return 0;
 }
 
+int config_int_or(int *out, const struct config *c, const char *key, int otherwise, int lo, int hi,
+                  struct err *e)
+{
+    *out = otherwise;
+    return config_has(c, key) ? config_int(out, c, key, lo, hi, e) : 0;
+}
+
 int config_ints(int *out, int n, const struct config *c, const char *key, int lo, int hi,
                 struct err *e)
 {

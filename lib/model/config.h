@@ -27,6 +27,9 @@ int config_exists(const char *dir, const char *name);
 /* A whole number within [lo, hi]; must be there. */
 int config_int(int *out, const struct config *c, const char *key, int lo, int hi,
                struct err *e) MM_MUST_CHECK;
+/* The same, or otherwise where the key is absent or null. */
+int config_int_or(int *out, const struct config *c, const char *key, int otherwise, int lo, int hi,
+                  struct err *e) MM_MUST_CHECK;
 /* Numbers of an array, exactly n; each within [lo, hi]. */
 int config_ints(int *out, int n, const struct config *c, const char *key, int lo, int hi,
                 struct err *e) MM_MUST_CHECK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/resnet50_prep.h"
 #include "base/util.h"
+#include "image/planes.h"
 #include "model/config.h"
 #include "model/resnet50.h"
 #include <math.h>
@@ -130,17 +131,6 @@ static int read_folder(struct resnet50_prep *p, const char *dir, struct err *e)
     return rc;
 }
 
-/* Every step is a float32, as in torchvision. The Hugging Face processor multiplies by 1/255 in
- * double instead of dividing: for all 256 bytes the same number. */
-static void make_table(struct resnet50_prep *p)
-{
-    for (int c = 0; c < 3; c++)
-        for (int i = 0; i < 256; i++) {
-            float x = (float)i / 255.0f;
-            p->value[c][i] = (x - (float)p->mean[c]) / (float)p->std[c];
-        }
-}
-
 int resnet50_prep_read(struct resnet50_prep *p, const char *dir, int hf, struct err *e)
 {
     *p = (struct resnet50_prep){.side = 256, .floor = hf,
@@ -148,7 +138,7 @@ int resnet50_prep_read(struct resnet50_prep *p, const char *dir, int hf, struct 
                                 .mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}};
     if (read_folder(p, dir, e) < 0)
         return -1;
-    make_table(p);
+    image_byte_values(p->value, p->mean, p->std);
     snprintf(p->text, sizeof p->text, "%d -> %d %s, crop %s", p->side, SIDE,
              p->filter == IMAGE_BICUBIC ? "bicubic" : "bilinear", p->floor ? "floor" : "half even");
     return 0;
@@ -174,8 +164,6 @@ void resnet50_prep_pixels(float *planes, const struct image *img, const struct r
     size_t plane = (size_t)SIDE * SIDE;
     unsigned char *rgb = xmalloc(plane * 3);
     image_resize_window(rgb, &window, w, h, img, p->filter);
-    for (size_t i = 0; i < plane; i++)
-        for (size_t c = 0; c < 3; c++)
-            planes[c * plane + i] = p->value[c][rgb[i * 3 + c]];
+    image_planes(planes, rgb, plane, p->value);
     free(rgb);
 }

@@ -60,6 +60,7 @@ static int place(struct safetensors *st, struct err *e)
         at = n->end;
         if (at <= room)
             n->t.data = st->map + start + n->begin;
+        n->t.path = st->path;
     }
     if (at == room)
         return 0;
@@ -234,16 +235,17 @@ float safetensors_from_f16(uint16_t h)
     return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
-static void convert(float *out, const struct st_tensor *t)
+static void convert(float *out, const struct st_tensor *t, size_t first, size_t count)
 {
     if (t->dtype == ST_F32) {
-        if (t->bytes > 0)
-            memcpy(out, t->data, t->bytes);
+        if (count > 0)
+            memcpy(out, t->data + 4 * first, 4 * count);
         return;
     }
-    for (size_t i = 0; i < t->count; i++) {
+    const unsigned char *from = t->data + 2 * first;
+    for (size_t i = 0; i < count; i++, from += 2) {
         uint16_t h;
-        memcpy(&h, t->data + 2 * i, 2);
+        memcpy(&h, from, 2);
         out[i] = t->dtype == ST_F16 ? safetensors_from_f16(h) : safetensors_from_bf16(h);
     }
 }
@@ -279,27 +281,52 @@ static void show_shape(char *to, size_t n, int rank, const int64_t *shape)
                                i == rank - 1 ? "]" : "");
 }
 
-int safetensors_load(float *out, const struct safetensors *st, const char *name, int rank,
-                     const int64_t *shape, struct err *e)
+const struct st_tensor *safetensors_expect(const struct safetensors *st, const char *name,
+                                           int rank, const int64_t *shape, struct err *e)
 {
     char want[200], got[200];
     const struct st_tensor *t = safetensors_find(st, name);
     show_shape(want, sizeof want, rank, shape);
-    if (!t)
-        return err_set(e, "%s: no tensor '%.200s' of shape %s among %zu: another model's file?",
-                       st->path, name, want, st->h.count);
+    if (!t) {
+        err_set(e, "%s: no tensor '%.200s' of shape %s among %zu: another model's file?", st->path,
+                name, want, st->h.count);
+        return NULL;
+    }
     show_shape(got, sizeof got, t->rank, t->shape);
     if (t->rank != rank || memcmp(t->shape, shape, (size_t)rank * sizeof *shape) != 0)
-        return err_set(e, "%s: tensor '%.200s' has shape %s, expected %s: another model's file?",
-                       st->path, name, got, want);
-    if (t->dtype == ST_I64)
-        return err_set(e, "%s: tensor '%.200s' is I64, expected F32, F16 or BF16", st->path,
-                       name);
-    convert(out, t);
-    size_t bad = first_wild(out, t->count);
-    if (bad < t->count)
+        err_set(e, "%s: tensor '%.200s' has shape %s, expected %s: another model's file?",
+                st->path, name, got, want);
+    else if (t->dtype == ST_I64)
+        err_set(e, "%s: tensor '%.200s' is I64, expected F32, F16 or BF16", st->path, name);
+    else
+        return t;
+    return NULL;
+}
+
+int safetensors_part(float *out, const struct st_tensor *t, size_t first, size_t count,
+                     struct err *e)
+{
+    assert(first <= t->count && count <= t->count - first && t->dtype != ST_I64);
+    convert(out, t, first, count);
+    size_t bad = first_wild(out, count);
+    if (bad < count)
         return err_set(e, "%s: tensor '%.200s' holds NaN or infinity at element %zu of %zu: "
                           "broken weights, download the file again",
-                       st->path, name, bad, t->count);
+                       t->path, t->name, first + bad, t->count);
     return 0;
+}
+
+void safetensors_forget(const struct st_tensor *t)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), at = (size_t)(uintptr_t)t->data;
+    size_t first = (at + page - 1) / page * page, end = (at + t->bytes) / page * page;
+    if (end > first)
+        madvise((void *)(uintptr_t)first, end - first, MADV_DONTNEED);
+}
+
+int safetensors_load(float *out, const struct safetensors *st, const char *name, int rank,
+                     const int64_t *shape, struct err *e)
+{
+    const struct st_tensor *t = safetensors_expect(st, name, rank, shape, e);
+    return t ? safetensors_part(out, t, 0, t->count, e) : -1;
 }

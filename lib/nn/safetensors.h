@@ -46,6 +46,7 @@ struct st_tensor {
     int64_t shape[ST_RANK_MAX];
     const unsigned char *data; /* in the mapping; may be unaligned */
     size_t count, bytes;       /* elements; bytes of data */
+    const char *path;          /* of its file */
 };
 
 /* The file as it was when it was mapped: what a caller keeps to know it again. */
@@ -69,6 +70,17 @@ size_t safetensors_count(const struct safetensors *st);
 const struct st_tensor *safetensors_at(const struct safetensors *st, size_t i);
 /* NULL when there is none of that name. O(log n). */
 const struct st_tensor *safetensors_find(const struct safetensors *st, const char *name);
+
+/* The tensor of that name, if it is there, of that shape and of floats; else NULL. */
+const struct st_tensor *safetensors_expect(const struct safetensors *st, const char *name,
+                                           int rank, const int64_t *shape,
+                                           struct err *e) MM_MUST_CHECK;
+
+/* Elements first..first+count-1 as float32 to out [count]. -1: NaN or infinity among them. */
+int safetensors_part(float *out, const struct st_tensor *t, size_t first, size_t count,
+                     struct err *e) MM_MUST_CHECK;
+/* The tensor has been read: its pages need not stay in this process. */
+void safetensors_forget(const struct st_tensor *t);
 
 /* Converts the tensor to float32 in out [product of shape]. -1 when it is absent, of another
  * shape, I64, or holds NaN or infinity; out is then unspecified. F16 and BF16 are exact. */

@@ -233,6 +233,12 @@ const struct st_file *shards_file(const struct shards *s, size_t i)
     return safetensors_file(s->files[i]);
 }
 
+const unsigned char *shards_file_digest(const struct shards *s, size_t i)
+{
+    assert(i < s->count_files && s->digested);
+    return safetensors_digest(s->files[i]);
+}
+
 size_t shards_count(const struct shards *s)
 {
     return s->count;
@@ -250,14 +256,22 @@ const struct st_tensor *shards_find(const struct shards *s, const char *name)
     return n ? n->t : NULL;
 }
 
+const struct st_tensor *shards_expect(const struct shards *s, const char *name, int rank,
+                                      const int64_t *shape, struct err *e)
+{
+    const struct entry *n = look(s, name);
+    if (n)
+        return safetensors_expect(s->files[n->file], name, rank, shape, e);
+    err_set(e, "%s: no tensor '%.200s' among %zu: another model's folder?", s->dir, name,
+            s->count);
+    return NULL;
+}
+
 int shards_load(float *out, const struct shards *s, const char *name, int rank,
                 const int64_t *shape, struct err *e)
 {
-    const struct entry *n = look(s, name);
-    if (!n)
-        return err_set(e, "%s: no tensor '%.200s' among %zu: another model's folder?", s->dir, name,
-                       s->count);
-    return safetensors_load(out, s->files[n->file], name, rank, shape, e);
+    const struct st_tensor *t = shards_expect(s, name, rank, shape, e);
+    return t ? safetensors_part(out, t, 0, t->count, e) : -1;
 }
 
 /* ---- digest ---- */

@@ -43,6 +43,9 @@ size_t shards_files(const struct shards *s);
 /* File i of shards_files, in the order of their names; valid until shards_close. */
 const struct st_file *shards_file(const struct shards *s, size_t i);
 
+/* SHA-256 [32] of file i; only after shards_digest. */
+const unsigned char *shards_file_digest(const struct shards *s, size_t i);
+
 size_t shards_count(const struct shards *s);
 /* Tensor i of shards_count, in the order of the files and, in each, of the data: whoever reads
  * all of them in this order reads the disk from front to back. Valid until shards_close. */
@@ -50,6 +53,9 @@ const struct st_tensor *shards_at(const struct shards *s, size_t i);
 /* NULL when there is none of that name. O(log n). */
 const struct st_tensor *shards_find(const struct shards *s, const char *name);
 
+/* As safetensors_expect. */
+const struct st_tensor *shards_expect(const struct shards *s, const char *name, int rank,
+                                      const int64_t *shape, struct err *e) MM_MUST_CHECK;
 /* As safetensors_load: out [product of shape]. */
 int shards_load(float *out, const struct shards *s, const char *name, int rank,
                 const int64_t *shape, struct err *e) MM_MUST_CHECK;

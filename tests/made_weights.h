@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Weight files that the tests of ResNet write: copies of a small one with something changed,
- * and the full one, whose numbers come from a counter. */
+/* Weight files that tests of networks write: copies of a small one with something changed, and
+ * large ones, whose numbers come from a counter. */
 #ifndef RESNET50_WEIGHTS_H
 #define RESNET50_WEIGHTS_H
 #include "base/buf.h"
@@ -38,16 +38,47 @@ static void fill(float *v, const struct entry *t)
     }
 }
 
-static void write_weights(const char *dir, const struct entry *t, int n)
+/* binary16, for numbers that are normal in it; cut off. */
+static uint16_t to_half(float x)
+{
+    uint32_t b;
+    memcpy(&b, &x, sizeof b);
+    int exponent = (int)(b >> 23 & 255) - 127 + 15;
+    return exponent <= 0 ? 0 : (uint16_t)((b >> 16 & 0x8000) | (uint32_t)exponent << 10 |
+                                          (b >> 13 & 1023));
+}
+
+/* Tensor t as dtype "F32", "F16" or "BF16" (cut off). */
+static void put_tensor(FILE *f, const struct entry *t, const char *dtype)
+{
+    size_t n = t->bytes / sizeof(float);
+    float *v = t->data ? NULL : xmalloc(t->bytes);
+    if (v)
+        fill(v, t);
+    const float *from = v ? v : t->data;
+    if (strcmp(dtype, "F32") == 0)
+        fwrite(from, 1, t->bytes, f);
+    else
+        for (size_t i = 0; i < n; i++) {
+            uint32_t b;
+            memcpy(&b, &from[i], sizeof b);
+            uint16_t h = strcmp(dtype, "F16") == 0 ? to_half(from[i]) : (uint16_t)(b >> 16);
+            fwrite(&h, 2, 1, f);
+        }
+    free(v);
+}
+
+static void write_tensors(const char *dir, const char *file, const struct entry *t, int n,
+                          const char *dtype)
 {
     struct buf h = {0};
-    size_t at = 0;
-    char *path = xasprintf("%s/model.safetensors", dir);
-    for (int i = 0; i < n; i++, at += t[i - 1].bytes) {
-        buf_addf(&h, "%c\"%s\":{\"dtype\":\"F32\",\"shape\":[", i ? ',' : '{', t[i].name);
+    size_t at = 0, half = strcmp(dtype, "F32") ? 2 : 1;
+    char *path = xasprintf("%s/%s", dir, file);
+    for (int i = 0; i < n; i++, at += t[i - 1].bytes / half) {
+        buf_addf(&h, "%c\"%s\":{\"dtype\":\"%s\",\"shape\":[", i ? ',' : '{', t[i].name, dtype);
         for (int d = 0; d < t[i].rank; d++)
             buf_addf(&h, "%s%lld", d ? "," : "", (long long)t[i].shape[d]);
-        buf_addf(&h, "],\"data_offsets\":[%zu,%zu]}", at, at + t[i].bytes);
+        buf_addf(&h, "],\"data_offsets\":[%zu,%zu]}", at, at + t[i].bytes / half);
     }
     buf_addc(&h, '}');
     uint64_t len = h.len;
@@ -56,17 +87,17 @@ static void write_weights(const char *dir, const struct entry *t, int n)
         die("cannot write %s", path);
     fwrite(&len, 8, 1, f);
     fwrite(h.data, 1, h.len, f);
-    for (int i = 0; i < n; i++) {
-        float *v = t[i].data ? NULL : xmalloc(t[i].bytes);
-        if (v)
-            fill(v, &t[i]);
-        fwrite(v ? v : t[i].data, 1, t[i].bytes, f);
-        free(v);
-    }
+    for (int i = 0; i < n; i++)
+        put_tensor(f, &t[i], dtype);
     if (fclose(f) != 0)
         die("cannot write %s", path);
     buf_release(&h);
     free(path);
+}
+
+__attribute__((unused)) static void write_weights(const char *dir, const struct entry *t, int n)
+{
+    write_tensors(dir, "model.safetensors", t, n, "F32");
 }
 
 /* The float tensors of a file; they point into st. */
