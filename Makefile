@@ -3,6 +3,7 @@
 #   make check          every test (TAP, run by prove)
 #   make SAN=1 check    the same under AddressSanitizer and UBSan, in build-san/
 #   make check-llm      the summaries' stage against a real small model (LLM_PYTHON=, LLM_GGUF=)
+#   make check-weights  BLIP-2's published weights on the photo of its documentation
 #   make soak           the crash tests with 1,000 kills instead of 30
 #   make models         fetch the public model files of models.tsv into models/; MODELS_URL=
 #                       names a mirror, MODELS= the models, OFFLINE=1 fetches nothing
@@ -43,8 +44,10 @@ endif
 
 LIB_SRC  := $(wildcard lib/*/*.c)
 TOOL_SRC := $(wildcard tools/mm-*.c)
+PART_SRC := $(filter-out $(TOOL_SRC),$(wildcard tools/*.c))
 TEST_SRC := $(wildcard tests/test_*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(O)/%.o)
+PART_OBJ := $(PART_SRC:%.c=$(O)/%.o)
 TOOLS    := $(TOOL_SRC:tools/%.c=$(BIN)/%)
 TESTS    := $(TEST_SRC:tests/%.c=$(O)/tests/%)
 SERVER   := $(O)/tests/server
@@ -54,7 +57,7 @@ SHTESTS  := $(wildcard tests/t_*.sh)
 
 .DELETE_ON_ERROR:
 .PRECIOUS: $(O)/%.o
-.PHONY: all check check-c check-llm soak install uninstall clean models FORCE
+.PHONY: all check check-c check-llm check-weights soak install uninstall clean models FORCE
 all: $(TOOLS)
 
 # Rebuild everything when the flags or the compiler change.
@@ -76,7 +79,11 @@ $(O)/embed.o: $(O)/embed.c $(O)/flags
 $(O)/libmm.a: $(LIB_OBJ) $(O)/embed.o
 	@rm -f $@
 	$(AR) rcs $@ $^
-$(BIN)/%: $(O)/tools/%.o $(O)/libmm.a
+# Tools of more than one file: each takes from here what it calls.
+$(O)/tools.a: $(PART_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(BIN)/%: $(O)/tools/%.o $(O)/tools.a $(O)/libmm.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(ALL_LDLIBS)
 $(O)/tests/%: $(O)/tests/%.o $(O)/libmm.a
@@ -106,6 +113,8 @@ check-c: $(TESTS) $(SERVER)
 	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh tests/run.sh $(TESTS)
 check-llm: $(TOOLS)
 	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh tests/check_llm.sh
+check-weights: $(TOOLS)
+	BIN=$(abspath $(BIN)) O=$(abspath $(O)) sh tests/check_weights.sh
 soak: $(TOOLS) $(SERVER)
 	BIN=$(abspath $(BIN)) O=$(abspath $(O)) KILLS=1000 sh tests/run.sh tests/t_crash.sh; \
 	BIN=$(abspath $(BIN)) O=$(abspath $(O)) KILLS=200 sh tests/run.sh tests/t_llm.sh tests/t_batch.sh
@@ -133,4 +142,4 @@ uninstall:
 clean:
 	rm -rf build build-san bin
 
--include $(LIB_OBJ:.o=.d) $(TOOL_SRC:%.c=$(O)/%.d) $(TEST_SRC:%.c=$(O)/%.d) $(BENCHES:=.d) $(SERVER).d $(EXACT_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(PART_OBJ:.o=.d) $(TOOL_SRC:%.c=$(O)/%.d) $(TEST_SRC:%.c=$(O)/%.d) $(BENCHES:=.d) $(SERVER).d $(EXACT_OBJ:.o=.d)

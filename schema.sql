@@ -322,7 +322,9 @@ CREATE TABLE caption (
     content_id INTEGER NOT NULL,        -- of text
     answer_id  INTEGER,
     text       TEXT NOT NULL,
-    recipe     TEXT,
+    recipe     TEXT,                    -- what it was made from; blip2: the photo's digest
+    flaw       TEXT,                    -- 'circles': says the same again and again, 'cut off':
+                                        -- by the limit of tokens; NULL: neither was seen
     UNIQUE (image_id, method_id)
 ) STRICT;
 CREATE INDEX caption_content ON caption (content_id);

@@ -20,6 +20,7 @@ head_of() { sed -n "s/^# $2: //p" "$1"; }
 # build DIR TEST: what the test needs; a test in shell needs the tools.
 build() {
     case $2 in
+    t_caption.sh) make -s -C "$1" all "$OBJ/tests/test_blip2" ;;
     t_*) make -s -C "$1" all "$OBJ/tests/server" ;;
     *) make -s -C "$1" "$OBJ/tests/$2" ;;
     esac > "$1.log" 2>&1

@@ -110,7 +110,7 @@ static void print_settings(struct db *db)
 {
     for (const struct setting_def *d = setting_defs; d->name; d++) {
         char *v = db ? setting_value(db, d->name) : xstrdup(d->value);
-        printf("  %-15s %-22s %s", d->name, *v ? v : "-", d->meaning);
+        printf("  %-18s %-22s %s", d->name, *v ? v : "-", d->meaning);
         if (d->allowed && strncmp(d->allowed, "int ", 4) && strcmp(d->allowed, "percent"))
             printf(" (%s)", d->allowed);
         putchar('\n');

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define DB_APPLICATION_ID 0x6d6d7263 /* "mmrc" */
-#define DB_SCHEMA_VERSION 4
+#define DB_SCHEMA_VERSION 5
 
 enum { DB_READ = 0, DB_WRITE = 1, DB_CREATE = 2 };
 

@@ -32,7 +32,8 @@ struct loop {
     pthread_cond_t work, finished;
     struct chunk *chunk[2]; /* what the workers compute, in order; NULL: nothing */
     int last;               /* no more will come */
-    struct worker *worker; /* [opts->threads] */
+    struct worker *worker; /* [workers] */
+    int64_t workers;
     int64_t after;
     struct buf name;
     struct progress p;
@@ -164,6 +165,10 @@ static void store_chunk(struct loop *l, struct chunk *c)
     db_begin(l->s->db);
     for (int i = 0; i < c->n; i++) {
         struct stage_item *it = &c->item[i];
+        if (it->left) {
+            t->release(l->ctx, it);
+            continue;
+        }
         buf_clear(&l->name);
         t->label(l->ctx, it, &l->name);
         if (it->failed)
@@ -198,8 +203,9 @@ static int64_t count(struct stage *s, const struct stage_task *t, void *ctx)
 
 static void start_workers(struct loop *l)
 {
-    l->worker = xcalloc((size_t)l->s->opts->threads, sizeof *l->worker);
-    for (int64_t i = 0; i < l->s->opts->threads; i++) {
+    l->workers = l->t->alone ? 1 : l->s->opts->threads;
+    l->worker = xcalloc((size_t)l->workers, sizeof *l->worker);
+    for (int64_t i = 0; i < l->workers; i++) {
         l->worker[i].loop = l;
         if (l->t->scratch_new)
             l->worker[i].scratch = l->t->scratch_new(l->ctx);
@@ -210,7 +216,7 @@ static void start_workers(struct loop *l)
 
 static void join_workers(struct loop *l)
 {
-    for (int64_t i = 0; i < l->s->opts->threads; i++) {
+    for (int64_t i = 0; i < l->workers; i++) {
         pthread_join(l->worker[i].thread, NULL);
         if (l->t->scratch_free)
             l->t->scratch_free(l->ctx, l->worker[i].scratch);

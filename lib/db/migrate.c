@@ -85,6 +85,7 @@ static const char *const step[] = {
     "ALTER TABLE source ADD COLUMN bad_times INTEGER NOT NULL DEFAULT 0",
     to_3,
     to_4,
+    "ALTER TABLE caption ADD COLUMN flaw TEXT",
 };
 
 int migrate(struct db *db, int from, struct err *e)

@@ -49,6 +49,13 @@ char *models_folder(struct db *db)
     return v ? v : xstrdup("models");
 }
 
+static int counts(const char *name)
+{
+    size_t n = strlen(name);
+    return *name != '.' && strncmp(name, "packed-", 7) != 0 &&
+           !(n > 5 && strcmp(name + n - 5, ".part") == 0);
+}
+
 /* Names, sizes and times of the files in dir, and, with depth, of those in its folders. */
 static void add_folder(struct sha256 *h, const char *dir, int depth)
 {
@@ -57,7 +64,7 @@ static void add_folder(struct sha256 *h, const char *dir, int depth)
     for (int i = 0; i < n; i++) {
         struct stat st;
         char *path = xasprintf("%s/%s", dir, entry[i]->d_name);
-        if (entry[i]->d_name[0] != '.' && stat(path, &st) == 0) {
+        if (counts(entry[i]->d_name) && stat(path, &st) == 0) {
             int64_t what[] = {st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
             if (S_ISREG(st.st_mode)) {
                 sha256_add_field(h, path, strlen(path));
@@ -71,9 +78,9 @@ static void add_folder(struct sha256 *h, const char *dir, int depth)
     free(entry);
 }
 
-void models_stamp(struct buf *out, struct db *db)
+void models_stamp(struct buf *out, struct db *db, const char *variables)
 {
-    static const char *const own[] = {"TEXT_MODEL", "IMAGE_MODEL"};
+    static const char *const own[] = {"TEXT_MODEL", "IMAGE_MODEL", "BLIP2_MODEL"};
     unsigned char digest[SHA256_BYTES];
     char hex[SHA256_HEX];
     struct sha256 *h = sha256_new();
@@ -81,7 +88,7 @@ void models_stamp(struct buf *out, struct db *db)
     add_folder(h, dir, 1);
     free(dir);
     for (size_t i = 0; i < ARRAY_LEN(own); i++)
-        if ((dir = models_own(db, own[i])) != NULL) {
+        if (strstr(variables, own[i]) && (dir = models_own(db, own[i])) != NULL) {
             add_folder(h, dir, 0);
             free(dir);
         }

@@ -13,11 +13,12 @@ struct db;
 /* Variable MODELS; when it is auto, $MM_MODELS, else ../models or ../share/mmrec/models seen
  * from the program, else "models". The caller frees. db may be NULL: no settings. */
 char *models_folder(struct db *db);
-/* TEXT_MODEL or IMAGE_MODEL unless it is auto; the caller frees. */
+/* TEXT_MODEL, IMAGE_MODEL or BLIP2_MODEL unless it is auto; the caller frees. */
 char *models_own(struct db *db, const char *variable);
 
-/* One line "model files=..." that changes when a file in one of these folders appears, goes,
- * or has another size or time. */
-void models_stamp(struct buf *out, struct db *db);
+/* One line "model files=..." that changes when a file in the folder of models, or in one that a
+ * variable among `variables` names, appears, goes, or has another size or time. Files that the
+ * tools make there themselves (packed-*.mm), or that are under way, do not count. */
+void models_stamp(struct buf *out, struct db *db, const char *variables);
 
 #endif

@@ -35,13 +35,20 @@ const struct setting_def setting_defs[] = {
     {"CAPTION_MODEL", "", NULL, "its model"},
     {"CAPTION_API", "chat", "chat image-to-text", "how it is spoken to"},
     {"CAPTION_SIDE", "512", "int 0 30000", "pixels of a photo's longer side when sent, 0 = all"},
+    {"CAPTION_BEAMS", "1", "int 1 64", "blip2: beams of its search, 1 = greedy"},
+    {"CAPTION_TOKENS", "20", "int 1 500", "blip2: tokens of a caption at most"},
+    {"CAPTION_MIN_TOKENS", "0", "int 0 500", "blip2: tokens before a caption may end"},
+    {"CAPTION_PENALTY", "1", "number -10 10", "blip2: beams are judged by score / length^this"},
+    {"CAPTION_PROMPT", "", NULL, "blip2: what is asked of every photo, else nothing"},
+    {"CAPTION_PRECISION", "bf16", "f32 bf16", "blip2: of its weights"},
     {"TEXT_ENCODER", "auto", "auto minilm hash", "text to vector"},
     {"IMAGE_ENCODER", "auto", "auto resnet50 descriptor", "photo to vector"},
     {"PRECISION", "f32", "f32 bf16", "of the encoders"},
     {"MODELS", "auto", NULL, "folder with a folder per model (make models), or auto"},
     {"TEXT_MODEL", "auto", NULL, "a text encoder's own folder instead"},
     {"IMAGE_MODEL", "auto", NULL, "a photo encoder's own folder instead"},
-    {"IMBALANCE", "0", "share", "keep this share of negatives (0.12), 0 = all rows"},
+    {"BLIP2_MODEL", "auto", NULL, "BLIP-2's own folder instead"},
+    {"IMBALANCE", "0", "number 0 0.99", "keep this share of negatives (0.12), 0 = all rows"},
     {"EXPERIMENT", "quick", NULL, "quick, paper, or a file of rows"},
     {"SEEDS", "3", "int 1 1000", "training seeds of each cell"},
     {"MAX_FAILURES", "1%", "percent", "items that may fail before a tool does"},
@@ -104,6 +111,7 @@ int setting_check(const struct setting_def *def, const char *value, struct err *
 {
     struct err why;
     long long lo, hi;
+    double least, most;
     int64_t n;
     if (!def->allowed)
         return 0;
@@ -116,9 +124,8 @@ int setting_check(const struct setting_def *def, const char *value, struct err *
         opts_allowed_failures(value, 0); /* ends the process on anything else */
         return 0;
     }
-    if (strcmp(def->allowed, "share") == 0) {
-        double v;
-        if (parse_double(&v, value, 0, 0.99, &why) < 0)
+    if (sscanf(def->allowed, "number %lf %lf", &least, &most) == 2) {
+        if (parse_double(&least, value, least, most, &why) < 0)
             return err_set(e, "%s: %s", def->name, why.text);
         return 0;
     }

@@ -21,7 +21,9 @@ const struct stage_def stage_defs[] = {
     {"summarize", 1, "review visible", "summary price_tag category",
      "LLM LLM_URL LLM_MODEL PROMPTS LLM_CONTEXT REASK PILOT", "ingest"},
     {"caption", 1, "image", "caption",
-     "CAPTION CAPTION_URL CAPTION_MODEL CAPTION_API CAPTION_SIDE PROMPTS REASK PILOT", "ingest"},
+     "CAPTION CAPTION_URL CAPTION_MODEL CAPTION_API CAPTION_SIDE PROMPTS REASK PILOT CAPTION_BEAMS "
+     "CAPTION_TOKENS CAPTION_MIN_TOKENS CAPTION_PENALTY CAPTION_PROMPT CAPTION_PRECISION MODELS "
+     "BLIP2_MODEL", "ingest"},
     {"embed", 1, "review summary caption image", "embedding",
      "TEXT_ENCODER IMAGE_ENCODER PRECISION MODELS TEXT_MODEL IMAGE_MODEL", "summarize caption"},
     {"reduce", 1, "review visible summary caption image embedding block model experiment",
@@ -111,7 +113,7 @@ static void inputs_head(struct buf *out, struct db *db, const struct stage_def *
     buf_addf(out, "version=%d\n", def->version);
     add_settings(out, db, def->settings);
     if (strstr(def->settings, "MODELS"))
-        models_stamp(out, db);
+        models_stamp(out, db, def->settings);
     if (strstr(def->settings, "PROMPTS"))
         add_prompts(out, db);
     if (strstr(def->settings, "EXPERIMENT"))

@@ -69,6 +69,7 @@ struct stage_item {
     void *data;         /* the tool's */
     int failed;         /* set by the loop when compute returned -1 */
     int permanent;      /* compute: the same bytes will fail again (a defect of the data) */
+    int left;           /* compute: given up when the run was interrupted; it stays pending */
     struct err err;
 };
 
@@ -87,6 +88,7 @@ struct stage_task {
     void (*compute_group)(void *ctx, struct stage_item *item, int n, void *scratch);
     int64_t (*cost)(void *ctx, const struct stage_item *item);
     int64_t group_cost;
+    int alone; /* 1: one worker, whose work uses all threads by itself */
     /* What a thread keeps between groups, made and freed on this thread; NULL: nothing. */
     void *(*scratch_new)(void *ctx);
     void (*scratch_free)(void *ctx, void *scratch);

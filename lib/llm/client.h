@@ -26,8 +26,11 @@ struct client_opts {
 extern const struct client_opts client_opts_none;
 
 #define CLIENT_OPTS(c) \
-    {"url", OPT_STRING, &(c).url, 0, 0, "URL", "base address, http://127.0.0.1:8080/v1"}, \
     {"model", OPT_STRING, &(c).model, 0, 0, "NAME", "the service's name of the model"}, \
+    CLIENT_SERVICE_OPTS(c)
+/* Without the model, for a tool that has models of its own. */
+#define CLIENT_SERVICE_OPTS(c) \
+    {"url", OPT_STRING, &(c).url, 0, 0, "URL", "base address, http://127.0.0.1:8080/v1"}, \
     {"key-file", OPT_STRING, &(c).key_file, 0, 0, "FILE", "holds the key (else LLM_API_KEY)"}, \
     {"ca-file", OPT_STRING, &(c).ca_file, 0, 0, "FILE", "certificates to trust besides"}, \
     {"concurrency", OPT_INT, &(c).concurrency, 1, 512, "N", "requests under way (default 8)"}, \

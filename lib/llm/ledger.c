@@ -5,31 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A model's name may hold anything; the rest of a request is hex and known words. */
-static void add_string(struct buf *out, const char *s)
-{
-    buf_addc(out, '"');
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\')
-            buf_addf(out, "\\%c", c);
-        else if (c < 0x20)
-            buf_addf(out, "\\u%04x", c);
-        else
-            buf_addc(out, c);
-    }
-    buf_addc(out, '"');
-}
-
 void ledger_request(struct buf *request, unsigned char digest[SHA256_BYTES], const char *model,
                     const struct prompt *p, enum ledger_part part, char *const *name, int n)
 {
     static const char *const list[] = {"texts", "answers", "photos"};
     buf_clear(request);
     buf_adds(request, "{\"model\":");
-    add_string(request, model);
+    buf_json(request, model, strlen(model)); /* a model's name may hold anything */
     buf_adds(request, ",\"prompt\":");
-    add_string(request, p->name);
+    buf_json(request, p->name, strlen(p->name));
     buf_addf(request, ",\"digest\":\"%s\",\"version\":%d,\"max_tokens\":%d,\"temperature\":0,"
                       "\"%s\":[", p->digest, PROMPT_VERSION, p->max_tokens, list[part]);
     for (int i = 0; i < n; i++) {

@@ -32,12 +32,18 @@ void report_defects(struct doc *d, struct db *db)
     static const char sql_images[] =
         "SELECT state, count(*), count(DISTINCT content_id), count(caption) FROM image\n"
         "GROUP BY state";
+    static const char sql_captions[] =
+        "SELECT m.name, count(*), count(DISTINCT c.content_id), sum(c.flaw IS 'circles'),\n"
+        "sum(c.flaw IS 'cut off'), (SELECT count(*) FROM failure WHERE stage = 'caption')\n"
+        "FROM caption c JOIN method m ON m.id = c.method_id AND m.current = 1 GROUP BY m.id";
     static const char sql_failures[] =
         "SELECT stage, substr(reason, 1, 100), count(*) FROM failure GROUP BY 1, 2\n"
         "ORDER BY 3 DESC LIMIT 20";
     doc_heading(d, "Missing, rejected, failed");
     rows_table(d, db_use(db, sql_rejects), "rejected because|records:|first line:");
     rows_table(d, db_use(db, sql_images), "photos|named:|distinct files:|with a caption:");
+    rows_table(d, db_use(db, sql_captions),
+               "captions by|photos:|different texts:|in circles:|cut off:|failed:");
     rows_table(d, db_use(db, sql_failures), "stage|failed because|items:");
 }
 

@@ -1,0 +1,190 @@
+#!/bin/sh
+# mm-caption with BLIP-2: a small network of made-up weights (test_blip2 make), for the database
+# and as a filter; the same bytes once, kills, what is refused. KILLS=200 for a soak.
+# SPDX-License-Identifier: MIT
+. tests/lib.sh
+: "${O:=$PWD/build}" "${KILLS:=10}"
+export XDG_CACHE_HOME="$TMP/cache"
+D=$TMP/d M=$TMP/blip2
+toy "$D" 120
+mkdir "$M"
+"$O/tests/test_blip2" make "$M" || exit 1
+caption() { "$BIN/mm-caption" --quiet "$@"; }
+good="SELECT count(*) FROM image WHERE state = 'ok' AND business_id IS NOT NULL"
+# copy FROM TO: a database without what lies beside it.
+copy() {
+    rm -rf "$2" "$2"-* "$2.d"
+    cp "$1" "$2"
+}
+
+# ---- the stage ----
+raw=$TMP/raw.db db=$TMP/a.db
+"$BIN/mm-ingest" --quiet --db "$raw" "$D"
+copy "$raw" "$db"
+n=$(q "$db" "$good")
+caption --db "$db"
+is "$? $(q "$db" "SELECT name FROM method WHERE task = 'caption' AND current = 1")" "0 dataset" "auto without the weights: captions of the data set"
+run "$BIN/mm-caption" --db "$db" --plan --model "$M"
+like "$OUT" "^caption	captions	7	new" "--plan: seven different files"
+is "$RC $(ls "$M" | grep -c packed)" "3 0" "exit 3, and nothing is packed for it"
+run "$BIN/mm-caption" --db "$db" --model "$M"
+is "$RC" 0 "auto with the weights: blip2"
+like "$OUT" "blip2 in $M, .*: up to [0-9.]+ GiB of memory" "what it takes is said first"
+like "$OUT" "done 6, failed 0, defects of the data 1" "six files are captioned, the corrupt one is a defect"
+like "$OUT" "captions by BLIP-2, [0-9]+ in circles, [0-9]+ cut off" "those that go in circles or were cut off are counted"
+blip2="JOIN method m ON m.id = c.method_id AND m.current = 1 AND m.name = 'blip2'"
+is "$(q "$db" "SELECT count(*) FROM caption c $blip2")" "$((n - 1))" "every photo but that has a row"
+is "$(q "$db" "SELECT count(DISTINCT c.text) FROM caption c $blip2 JOIN image i ON i.id = c.image_id GROUP BY i.content_id ORDER BY 1 DESC LIMIT 1")" 1 "photos with the same bytes have the same"
+like "$(q "$db" "SELECT reason, permanent FROM failure WHERE stage = 'caption'")" "pic3.jpg|JPEG.*1$" "the corrupt photo is a failure that will not be tried again"
+like "$(q "$db" "SELECT params FROM method WHERE name = 'blip2'")" '"model":"[0-9a-f]{64}","precision":"bf16","beams":1,"tokens":20,' "its method says what decides a caption"
+is "$(q "$db" "SELECT count(*) FROM caption c JOIN method m ON m.id = c.method_id WHERE m.name = 'dataset'")" 24 "the other captions are still there"
+"$BIN/mm-report" --quiet --db "$db" --out "$TMP/report"
+like "$(cat "$TMP/report/report.md")" "\| blip2 \| $((n - 1)) \| [1-6] \| [0-9]+ \| [0-9]+ \| 1 \|" "the report counts them, too"
+run "$BIN/mm-caption" --db "$db"
+like "$OUT" "done 0, failed 0" "again: nothing is done"
+run "$BIN/mm-caption" --db "$db" --plan
+is "$RC" 0 "--plan: exit 0"
+want=$(digest "$db" | grep '^caption ')
+for how in "1 1" "3 2" "16 3"; do
+    copy "$raw" "$TMP/t.db"
+    caption --db "$TMP/t.db" --model "$M" --batch "${how% *}" --threads "${how#* }"
+    q "$TMP/t.db" "DELETE FROM caption WHERE method_id IN (SELECT id FROM method WHERE name <> 'blip2')"
+    q "$db" "SELECT i.key, c.text FROM caption c $blip2 JOIN image i ON i.id = c.image_id ORDER BY 1" > "$TMP/one"
+    q "$TMP/t.db" "SELECT i.key, c.text FROM caption c $blip2 JOIN image i ON i.id = c.image_id ORDER BY 1" > "$TMP/two"
+    cmp -s "$TMP/one" "$TMP/two"
+    ok $? "batches of ${how% *} by ${how#* } threads: the same captions"
+done
+
+# ---- photos that come and change ----
+cp "$D/images/pic0.jpg" "$D/images/pic90.jpg"
+printf 'p90\tpic90.jpg\t\tb1\n' >> "$D/images.tsv"
+"$BIN/mm-ingest" --quiet --db "$db" "$D"
+run "$BIN/mm-caption" --db "$db"
+like "$OUT" "done 0, failed 0" "a new photo with known bytes: nothing is computed"
+is "$(q "$db" "SELECT count(DISTINCT c.text) || ' ' || count(*) FROM caption c $blip2 JOIN image i ON i.id = c.image_id WHERE i.key IN ('p0', 'p90')")" "1 2" "it has that caption"
+rm "$D/images/pic3.jpg"
+cp tests/golden/resnet/pictures/wide.jpg "$D/images/pic3.jpg"
+"$BIN/mm-ingest" --quiet --db "$db" "$D"
+run "$BIN/mm-caption" --db "$db"
+like "$OUT" "done 1, failed 0" "another picture in place of the corrupt one: it is captioned"
+is "$(q "$db" "SELECT count(*) FROM failure WHERE stage = 'caption'")" 0 "and no failure is left"
+
+# ---- other ways to ask ----
+run "$BIN/mm-caption" --db "$db" --beams 5 --tokens 12 --min-tokens 3 --penalty 1.5 --prompt "What is it?" --precision f32
+like "$OUT" "done 7, failed 0" "five beams and a prompt: all anew"
+is "$(q "$db" "SELECT group_concat(value, ' ') FROM (SELECT value FROM setting WHERE name LIKE 'CAPTION_%' ORDER BY name)")" "5 3 1.5 f32 What is it? 12" "remembered as settings"
+is "$(q "$db" "SELECT count(*) FROM method WHERE name = 'blip2'")" 2 "as another method"
+run "$BIN/mm-caption" --db "$db"
+like "$OUT" "done 0, failed 0" "which the next run goes by"
+run "$BIN/mm-caption" --db "$db" --beams 1 --tokens 20 --min-tokens 0 --penalty 1 --prompt "" --precision bf16
+like "$OUT" "done 0, failed 0" "back to the first: its rows are still there"
+for bad in "--beams 0" "--tokens 0" "--precision half" "--penalty 11" "--ids" "--image" "x"; do
+    # shellcheck disable=SC2086
+    "$BIN/mm-caption" --quiet --db "$db" $bad > /dev/null 2>&1
+    is $? 2 "wrong use: $bad"
+done
+caption --db "$db" --model "$TMP/nowhere" > /dev/null 2>&1
+is $? 2 "--model of a folder that is not there: exit 2"
+
+# ---- weights that are not there ----
+copy "$raw" "$TMP/w.db"
+mkdir "$TMP/half"
+cp "$M"/*.json "$M"/*.txt "$M"/model-00001* "$TMP/half"
+run "$BIN/mm-caption" --db "$TMP/w.db" --caption blip2 --model "$TMP/half"
+is "$RC $(q "$TMP/w.db" "SELECT count(*) FROM caption")" "1 0" "a missing shard: exit 1 before the first photo"
+like "$OUT" "model-00002-of-00002.safetensors" "which is named"
+run "$BIN/mm-caption" --db "$TMP/w.db" --caption blip2 --model "$D"
+is "$RC" 1 "a folder of something else: exit 1"
+like "$OUT" "config.json: No such file" "with a sentence"
+is "$(q "$TMP/w.db" "SELECT count(*) FROM caption")" 0 "and no row"
+
+# ---- kills ----
+mkdir "$TMP/many" "$TMP/many/images"
+cp "$D/reviews.csv" "$TMP/many"
+i=0
+while [ $i -lt 60 ]; do # other bytes each: what follows the end of a JPEG is not read
+    { cat tests/golden/image/pictures/baseline.jpg; echo $i; } > "$TMP/many/images/m$i.jpg"
+    printf 'm%d\tm%d.jpg\t\tb%d\n' $i $i $((i % 12)) >> "$TMP/many/images.tsv"
+    i=$((i + 1))
+done
+base=$TMP/base.db
+"$BIN/mm-ingest" --quiet --db "$base" "$TMP/many"
+copy "$base" "$TMP/calm.db"
+t0=$(date +%s%N)
+caption --db "$TMP/calm.db" --model "$M" --batch 2
+ms=$((($(date +%s%N) - t0) / 1000000))
+want=$(digest "$TMP/calm.db" | grep '^caption ')
+like "$want" "^caption [0-9a-f]+ 60$" "sixty photos in $ms ms"
+kills=0 within=0 same=0 rounds=0
+while [ "$kills" -lt "$KILLS" ]; do
+    copy "$base" "$TMP/k.db"
+    rounds=$((rounds + 1))
+    while [ "$kills" -lt "$KILLS" ]; do
+        "$BIN/mm-caption" --quiet --db "$TMP/k.db" --model "$M" --batch 2 2>> "$TMP/log" &
+        pid=$!
+        sleep "$(awk -v ms="$ms" -v r="$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')" 'BEGIN { printf "%.3f", ms * r / 65536 / 1000 }')"
+        kill -s KILL $pid 2> /dev/null
+        wait $pid 2> /dev/null
+        [ $? -eq 137 ] || break
+        kills=$((kills + 1))
+        k=$(q "$TMP/k.db" "SELECT count(*) FROM caption")
+        [ "$k" -gt 0 ] && [ "$k" -lt 60 ] && within=$((within + 1))
+    done
+    caption --db "$TMP/k.db" --model "$M" --batch 2
+    [ "$(digest "$TMP/k.db" | grep '^caption ')" = "$want" ] && same=$((same + 1))
+done
+is "$same" "$rounds" "after $kills kills in $rounds rounds the captions are those of the calm run"
+echo "# $within of $kills kills fell between the first and the last caption"
+copy "$base" "$TMP/i.db"
+"$BIN/mm-caption" --db "$TMP/i.db" --model "$M" --batch 1 --threads 1 2> "$TMP/log" &
+pid=$!
+for _ in $(seq 100); do
+    [ "$(q "$TMP/i.db" "SELECT count(*) FROM caption" 2> /dev/null)" -gt 0 ] 2> /dev/null && break
+    sleep 0.005
+done
+kill -INT $pid 2> /dev/null
+wait $pid
+rc=$? k=$(q "$TMP/i.db" "SELECT count(*) FROM caption")
+{ [ $rc -eq 130 ] && [ "$k" -lt 60 ]; } || { [ $rc -eq 0 ] && [ "$k" -eq 60 ]; }
+ok $? "SIGINT after some: exit $rc with $k captions"
+is "$(q "$TMP/i.db" "SELECT count(*) FROM failure")" 0 "what was given up is no failure"
+caption --db "$TMP/i.db"
+is "$(digest "$TMP/i.db" | grep '^caption ')" "$want" "the next run does the rest"
+
+# ---- PILOT, and make ----
+copy "$base" "$TMP/p.db"
+"$BIN/mm-status" --quiet --db "$TMP/p.db" PILOT=3 > /dev/null
+caption --db "$TMP/p.db" --model "$M"
+is "$(q "$TMP/p.db" "SELECT count(*) FROM caption")" 15 "PILOT=3: photos of three businesses"
+db=$TMP/make.db
+make_all() { make -s -f pipeline.mk embed DB="$db" INPUT="$TMP/many" BIN="$BIN/" "$@" 2>&1; }
+cp -r "$M" "$TMP/fresh"
+rm -f "$TMP/fresh"/packed-*
+out=$(make_all BLIP2_MODEL="$TMP/fresh" CAPTION=blip2)
+like "$out" "mm-caption: done: done 60, failed 0" "make runs it"
+is "$(make_all)" "" "and not again: the packed file it left wakes no stage"
+run make -s -f pipeline.mk plan DB="$db" BIN="$BIN/"
+like "$OUT" "caption.*MODEL|^pending" "plan goes on from there"
+touch "$TMP/fresh/config.json"
+like "$(make_all)" "mm-caption: done: done 0, failed 0" "a touched model is looked at, and computes nothing"
+
+# ---- the filter ----
+pic=tests/golden/image/pictures
+out=$("$BIN/mm-caption" --image --model "$M" --ids $pic/baseline.jpg "$TMP/log" $pic/rgb.png 2> "$TMP/err")
+is "$?" 1 "a file that is no photo: exit 1"
+is "$(printf '%s\n' "$out" | wc -l)" 3 "a line a file"
+printf '[%s]' "$(printf '%s\n' "$out" | paste -sd,)" > "$TMP/lines"
+is "$(q :memory: "SELECT group_concat(json_extract(value, '$.file'), ' ') || ' ' || group_concat(json_type(value, '$.caption'), ' ')
+    || ' ' || group_concat(json_type(value, '$.error'), ' ') || ' ' || sum(json_array_length(value, '$.ids') > 0)
+    FROM json_each(readfile('$TMP/lines'))")" \
+    "$pic/baseline.jpg $TMP/log $pic/rgb.png text text text 2" "as JSON, in order: file, caption or error, ids"
+like "$(cat "$TMP/err")" "done 2, failed 1, in circles [0-9]+, cut off [0-9]+, " "a closing line on stderr"
+one=$("$BIN/mm-caption" --quiet --image --model "$M" $pic/baseline.jpg)
+is "$(q "$TMP/a.db" "SELECT c.text = json_extract('$(printf '%s' "$one" | sed "s/'/''/g")', '$.caption') FROM caption c
+    JOIN method m ON m.id = c.method_id AND m.current = 1 JOIN image i ON i.id = c.image_id WHERE i.key = 'p0'")" 1 "the stage's caption of that photo"
+"$BIN/mm-caption" --quiet --image --model "$M" $pic/baseline.jpg > /dev/full 2> /dev/null
+is $? 1 "a full disk behind stdout is not a success"
+run "$BIN/mm-caption" --quiet --image $pic/baseline.jpg
+is "$RC" 1 "no weights: exit 1"
+like "$OUT" "no-models/blip2-opt-2.7b/config.json" "and where they were looked for"
+finish
