@@ -59,15 +59,35 @@ done
 cp "$D/images/pic0.jpg" "$D/images/pic90.jpg"
 printf 'p90\tpic90.jpg\t\tb1\n' >> "$D/images.tsv"
 "$BIN/mm-ingest" --quiet --db "$db" "$D"
+run "$BIN/mm-caption" --db "$db" --plan
+is "$RC $OUT" "3 caption	captions	1	has the bytes of another photo" "--plan: a new photo with known bytes"
 run "$BIN/mm-caption" --db "$db"
-like "$OUT" "done 0, failed 0" "a new photo with known bytes: nothing is computed"
+like "$OUT" "done 0, failed 0" "nothing is computed for it"
 is "$(q "$db" "SELECT count(DISTINCT c.text) || ' ' || count(*) FROM caption c $blip2 JOIN image i ON i.id = c.image_id WHERE i.key IN ('p0', 'p90')")" "1 2" "it has that caption"
+cp "$D/images/pic3.jpg" "$TMP/corrupt"
 rm "$D/images/pic3.jpg"
 cp tests/golden/resnet/pictures/wide.jpg "$D/images/pic3.jpg"
 "$BIN/mm-ingest" --quiet --db "$db" "$D"
 run "$BIN/mm-caption" --db "$db"
 like "$OUT" "done 1, failed 0" "another picture in place of the corrupt one: it is captioned"
 is "$(q "$db" "SELECT count(*) FROM failure WHERE stage = 'caption'")" 0 "and no failure is left"
+copy "$db" "$TMP/r.db"
+cp "$TMP/corrupt" "$D/images/pic3.jpg"
+cp "$TMP/corrupt" "$D/images/pic91.jpg"
+printf 'p91\tpic91.jpg\t\tb2\n' >> "$D/images.tsv"
+"$BIN/mm-ingest" --quiet --db "$TMP/r.db" "$D"
+caption --db "$TMP/r.db"
+is "$(q "$TMP/r.db" "SELECT count(*) FROM caption c $blip2 JOIN image i ON i.id = c.image_id WHERE i.key = 'p3'")" 0 "a corrupt one in its place: what was said of the other picture is gone"
+is "$(q "$TMP/r.db" "SELECT count(*) FROM failure WHERE stage = 'caption' AND permanent = 1")" 2 "its failure is that of its copy, too"
+is "$(q "$TMP/r.db" "SELECT pending FROM v_progress WHERE stage = 'caption'")" 0 "and nothing is pending"
+cp tests/golden/resnet/pictures/wide.jpg "$D/images/pic3.jpg"
+copy "$raw" "$TMP/g.db"
+mkdir "$TMP/gone"
+cp -r "$D"/* "$TMP/gone"
+"$BIN/mm-ingest" --quiet --db "$TMP/g.db" --images "$TMP/gone/images" "$D"
+rm "$TMP/gone/images/pic0.jpg" "$TMP/gone/images/pic1.jpg"
+run "$BIN/mm-caption" --db "$TMP/g.db" --model "$M" --max-failures 100%
+is "$(q "$TMP/g.db" "SELECT count(*) FROM caption c $blip2 JOIN image i ON i.id = c.image_id WHERE i.key IN ('p0', 'p90')")" 2 "a photo that is gone is read where it has a copy"
 
 # ---- other ways to ask ----
 run "$BIN/mm-caption" --db "$db" --beams 5 --tokens 12 --min-tokens 3 --penalty 1.5 --prompt "What is it?" --precision f32
@@ -85,6 +105,18 @@ for bad in "--beams 0" "--tokens 0" "--precision half" "--penalty 11" "--ids" "-
 done
 caption --db "$db" --model "$TMP/nowhere" > /dev/null 2>&1
 is $? 2 "--model of a folder that is not there: exit 2"
+run "$BIN/mm-caption" --quiet --image --plan --model "$M" tests/golden/image/pictures/rgb.png
+is "$RC" 2 "--plan belongs to the database"
+run "$BIN/mm-caption" --quiet --image --model "$M" --tokens 500 tests/golden/image/pictures/rgb.png
+like "$RC $OUT" "^1 .*captions of 500 tokens are too long for this model: [0-9]+ at most" "more tokens than the model has places"
+copy "$raw" "$TMP/http.db"
+run "$BIN/mm-caption" --db "$TMP/http.db" --plan --caption http --url http://127.0.0.1:9/v1 --model eyes
+like "$RC $OUT" "^3 caption	captions	" "with http --model is a name, for --plan, too"
+copy "$raw" "$TMP/e.db"
+run "$BIN/mm-caption" --db "$TMP/e.db" --model "$M" --prompt "Hello there, my friend"
+like "$RC $(echo "$OUT" | tr '\n' ' ')" "^1 .*failed [1-9]" "a model that says nothing: exit 1"
+(cd "$TMP" && "$BIN/mm-status" --quiet --db "$TMP/e.db" BLIP2_MODEL=blip2) > /dev/null
+is "$(q "$TMP/e.db" "SELECT value FROM setting WHERE name = 'BLIP2_MODEL'")" "$M" "BLIP2_MODEL is remembered by its full path"
 
 # ---- weights that are not there ----
 copy "$raw" "$TMP/w.db"
@@ -97,6 +129,38 @@ run "$BIN/mm-caption" --db "$TMP/w.db" --caption blip2 --model "$D"
 is "$RC" 1 "a folder of something else: exit 1"
 like "$OUT" "config.json: No such file" "with a sentence"
 is "$(q "$TMP/w.db" "SELECT count(*) FROM caption")" 0 "and no row"
+is "$(q "$TMP/w.db" "SELECT count(*) FROM stage_run WHERE stage = 'caption'")" 0 "nor a run that never ends"
+mkdir "$TMP/models"
+mv "$TMP/half" "$TMP/models/blip2-opt-2.7b"
+copy "$raw" "$TMP/w.db"
+run env MM_MODELS="$TMP/models" "$BIN/mm-caption" --db "$TMP/w.db"
+like "$RC $OUT" "^0 .*going on without BLIP-2.*model-00002-of-00002.safetensors: is missing" "auto: a half fetched one is not there, which is said"
+is "$(q "$TMP/w.db" "SELECT name FROM method WHERE task = 'caption' AND current = 1")" "dataset" "then captions are those of the data"
+cp -r "$M" "$TMP/cut"
+head -c 100 "$M/config.json" > "$TMP/cut/config.json"
+run "$BIN/mm-caption" --db "$TMP/w.db" --model "$TMP/cut"
+like "$RC $OUT" "^1 .*config.json" "a folder that was named is meant, damaged or not"
+
+# ---- other weights in the same folder ----
+X=$TMP/x
+cp -r "$M" "$X"
+rm -f "$X"/packed-*
+says() { "$BIN/mm-caption" --image --quiet --model "$X" tests/golden/image/pictures/baseline.jpg 2>&1; }
+first=$(says)
+cp "$X"/packed-bf16-*.mm "$TMP/first.mm"
+w=$X/model-00002-of-00002.safetensors
+size=$(wc -c < "$w")
+head -c $((size - 4000)) "$M/model-00002-of-00002.safetensors" > "$w"
+tail -c 4000 "$M/model-00002-of-00002.safetensors" | head -c 4000 | tr '\000-\077' '\001-\077\000' >> "$w"
+says > "$TMP/second"
+is "$(find "$X" -name 'packed-*' | wc -l) $(cmp -s "$TMP/first.mm" "$X"/packed-* && echo same)" "1 " "other weights: packed anew, the packed file of the first is removed"
+rm "$X"/model-0000*
+is "$(says)" "$(cat "$TMP/second")" "without safetensors the packed file says the same"
+cp "$TMP/first.mm" "$X/packed-bf16-0000000000000000.mm"
+like "$(says)" "packed from different weights" "two of different weights: nobody knows which is meant"
+rm -r "$X"
+cp -r "$M" "$X"
+is "$(says)" "$first" "the first again"
 
 # ---- kills ----
 mkdir "$TMP/many" "$TMP/many/images"
@@ -182,8 +246,11 @@ like "$(cat "$TMP/err")" "done 2, failed 1, in circles [0-9]+, cut off [0-9]+, "
 one=$("$BIN/mm-caption" --quiet --image --model "$M" $pic/baseline.jpg)
 is "$(q "$TMP/a.db" "SELECT c.text = json_extract('$(printf '%s' "$one" | sed "s/'/''/g")', '$.caption') FROM caption c
     JOIN method m ON m.id = c.method_id AND m.current = 1 JOIN image i ON i.id = c.image_id WHERE i.key = 'p0'")" 1 "the stage's caption of that photo"
-"$BIN/mm-caption" --quiet --image --model "$M" $pic/baseline.jpg > /dev/full 2> /dev/null
-is $? 1 "a full disk behind stdout is not a success"
+run sh -c "'$BIN/mm-caption' --image --batch 1 --model '$M' $pic/baseline.jpg $pic/baseline.jpg $pic/baseline.jpg > /dev/full"
+like "$RC $(echo "$OUT" | tr '\n' ' ')" "^1 .*done 1, " "a full disk behind stdout is not a success, and ends the work"
+csi=$TMP/$(printf 'a\302\233b.png') # CSI, for a terminal
+cp $pic/rgb.png "$csi"
+like "$("$BIN/mm-caption" --quiet --image --model "$M" "$csi")" 'a\\u009bb.png' "control characters in a name are escaped"
 run "$BIN/mm-caption" --quiet --image $pic/baseline.jpg
 is "$RC" 1 "no weights: exit 1"
 like "$OUT" "no-models/blip2-opt-2.7b/config.json" "and where they were looked for"

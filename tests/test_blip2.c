@@ -274,7 +274,7 @@ static void test_kind(enum panel_kind kind, int library)
         die("%s", e.text);
     golden = (const float *)(const void *)b.data;
     open_model(&m, dir, GEMM_BF16, kind, 2);
-    if (library && engine_use_library(m.g, 1, &e) < 0)
+    if (library && engine_use_library(m.g, &e) < 0)
         die("%s", e.text);
     void *tokens = xcalloc(TINY_PICTURES * 5 * 176, sizeof(float));
     vit_run(m.g, &m.w.vit, &m.vit, tokens, m.pixels, TINY_PICTURES);
@@ -303,7 +303,7 @@ static void test_kinds(void)
     }
     test_kind(PANEL_DOT, 0);
     struct engine *g = engine_new(1, PANEL_DOT, 8, 8);
-    if (engine_use_library(g, 1, &e) == 0)
+    if (engine_use_library(g, &e) == 0)
         test_kind(PANEL_DOT, 1);
     else
         skip(e.text);

@@ -79,7 +79,16 @@ static void test_packed(void)
     }
     run("truncate -s -100 %s/packed-bf16-*.mm", dir);
     ok(opens(dir, &e) == 3, "cut short: packed anew");
-    run("mkdir %s/aside && mv %s/model* %s/aside", dir);
+    run("cp %s/packed-bf16-*.mm %s/packed-bf16-copy.mm", dir);
+    flip_byte(packed, 300000);
+    ok(opens(dir, &e) == 0, "a damaged one is passed over where there is another");
+    run("rm %s/packed-bf16-copy.mm; touch %s/packed-bf16-0.mm.99999999.part", dir);
+    ok(opens(dir, &e) == 3, "and packed anew where there is not");
+    run("! ls %s/*.part 2> /dev/null", dir);
+    ok(1, "what a killed run left is gone");
+    run("mkdir %s/aside && mv %s/model*.safetensors %s/aside", dir);
+    ok(opens(dir, &e) == 0, "the packed file alone will do, an index beside it or not");
+    run("mv %s/model* %s/aside", dir);
     ok(opens(dir, &e) == 0, "the packed file alone will do");
     flip_byte(packed, 300000);
     ok(opens(dir, &e) == -1 && strstr(e.text, "damaged"), "damaged, and nothing to pack: %s", e.text);
@@ -188,6 +197,10 @@ static void test_weights(const char *dir)
     ok(opens(dir, &(struct err){""}) == 3, "with the digests that SHA256SUMS has: it opens");
     run("rm %s/packed-*; sed -i 's/^......../00000000/' %s/SHA256SUMS", dir);
     refused(dir, "SHA256SUMS", "a shard with another digest");
+    run("cd %s && sha256sum vocab.json | tr a-f A-F | sed 's| .*|  ./vocab.json|' > SHA256SUMS", dir);
+    ok(opens(dir, &(struct err){""}) == 3, "in capitals, with a path: %s", "it opens");
+    run("echo >> %s/vocab.json", dir);
+    refused(dir, "vocab.json: has another digest", "a small file with another digest");
     run("rm %s/SHA256SUMS; rm -f %s/packed-* %s/model*", dir);
     refused(dir, "make models BLIP2=1", "no weights at all");
     for (int i = 0; i < n; i++) {

@@ -136,7 +136,7 @@ static void test_linear(const struct shape *s, enum panel_kind kind, int library
     float *y = uniform(ny), *got = uniform(ny), *alone = uniform((size_t)(s->N + s->K));
     void *in = input(x, nx, kind), *panels = pack(w, s->N, s->K, kind);
     struct linear l = {panels, s->bias ? b : NULL, s->N, s->K};
-    if (library && engine_use_library(g, 1, &e) < 0)
+    if (library && engine_use_library(g, &e) < 0)
         die("%s", e.text);
     for (int then = ENGINE_SET; then <= ENGINE_RELU; then++) {
         for (size_t i = 0; i < ny; i++)
@@ -180,7 +180,7 @@ static void test_products(void)
             test_linear(&s[i], (enum panel_kind)kind, 0);
     struct err e;
     struct engine *g = engine_new(1, PANEL_DOT, 8, 8);
-    int can = panel_dot_here() && engine_use_library(g, 1, &e) == 0;
+    int can = panel_dot_here() && engine_use_library(g, &e) == 0;
     engine_free(g);
     for (size_t i = 0; can && i < ARRAY_LEN(s); i++)
         if (s[i].N % 128 == 0)

@@ -28,13 +28,17 @@ struct job {
     struct client client;
     int side;
     /* of a network: */
-    struct blip2 *blip2;
+    struct blip2 *blip2; /* NULL with --plan */
+    struct blip2_options blip2_options;
+    char *prompt;
+    unsigned char model[SHA256_BYTES];
     int64_t circles, cut_off;
 };
 
 struct work {
     char *text, *key; /* text: of the data set or of the network */
     char *path;
+    struct buf twins;    /* paths of other photos with the same bytes, each with its NUL */
     unsigned char digest[SHA256_BYTES];
     int64_t content;  /* of the photo's bytes */
     char *name;       /* what a request calls the photo */
@@ -65,14 +69,16 @@ void caption_label(void *ctx, const struct stage_item *item, struct buf *name);
 void caption_release(void *ctx, struct stage_item *item);
 void caption_put(struct job *j, int64_t image, const char *text, int64_t answer,
                  const char *recipe);
-/* Failures of another photo, source of captions, model or prompt say nothing of this one. */
-void caption_drop_failures(struct job *j);
+/* Before the loop: failures of another photo, source of captions, model or prompt say nothing of
+ * this one; nor does a caption of the picture that a photo was before. */
+void caption_tidy(struct job *j);
 
 void caption_http_open(struct job *j, const struct opts *o, const struct given *g);
 void caption_http_run(struct job *j, struct stage *s, const struct opts *o);
 
-void caption_blip2_run(struct job *j, struct stage *s, const struct opts *o,
-                       const struct given *g);
+/* Everything that can be wrong with the model, before the stage begins. -1: interrupted. */
+int caption_blip2_open(struct job *j, const struct opts *o, const struct given *g) MM_MUST_CHECK;
+void caption_blip2_run(struct job *j, struct stage *s);
 /* --image FILE...; paths ends with NULL. Returns the exit status. */
 int caption_blip2_filter(const struct opts *o, const struct given *g, char **paths);
 

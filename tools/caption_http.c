@@ -84,7 +84,7 @@ void caption_http_run(struct job *j, struct stage *s, const struct opts *o)
     if (o->plan) {
         plan_asking(s, &driving, j, &j->client);
     } else {
-        caption_drop_failures(j);
+        caption_tidy(j);
         drive_loop(s, &driving, j, &d);
         buf_adds(&s->note, note);
         plan_spent(&s->note, j->db, &j->client);

@@ -45,6 +45,7 @@ void caption_release(void *ctx, struct stage_item *item)
     free(w->text);
     free(w->key);
     free(w->path);
+    buf_release(&w->twins);
     free(w->name);
     free(w->recipe);
     free(w);
@@ -72,13 +73,21 @@ void caption_put(struct job *j, int64_t image, const char *text, int64_t answer,
     db_run(q);
 }
 
-void caption_drop_failures(struct job *j)
+void caption_tidy(struct job *j)
 {
+    static const char sql_stale[] =
+        "DELETE FROM caption WHERE method_id = :method AND image_id IN (\n"
+        "SELECT i.id FROM image i JOIN caption c ON c.image_id = i.id AND c.method_id = :method\n"
+        "LEFT JOIN content b ON b.id = i.content_id\n"
+        "WHERE i.state <> 'missing' AND substr(c.recipe, -64) IS NOT hex(b.digest))";
     static const char sql_drop[] =
         "DELETE FROM failure WHERE stage = 'caption' AND item NOT IN (SELECT 'photo ' || i.key\n"
         "|| ' ' || hex(b.digest) || :who FROM image i JOIN content b ON b.id = i.content_id)";
     db_begin(j->db);
-    sqlite3_stmt *q = db_use(j->db, sql_drop);
+    sqlite3_stmt *q = db_use(j->db, sql_stale);
+    db_int(q, ":method", j->method);
+    db_run(q);
+    q = db_use(j->db, sql_drop);
     db_text(q, ":who", j->who);
     db_run(q);
     db_commit(j->db);

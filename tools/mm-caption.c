@@ -5,6 +5,7 @@
 #include "caption.h"
 #include "db/db.h"
 #include "db/method.h"
+#include "db/models.h"
 #include "db/setting.h"
 #include <stdlib.h>
 #include <string.h>
@@ -76,19 +77,54 @@ static void drop_orphans(struct db *db)
     db_commit(db);
 }
 
+/* As asked for: auto and the like. */
+static char *source_of(struct db *db, const struct given *g)
+{
+    return g->caption ? xstrdup(g->caption) : setting_value(db, "CAPTION");
+}
+
+/* A folder that was named is meant; the usual one may be there or not, or in parts. */
+static int has_blip2(struct db *db, const struct given *g)
+{
+    struct err e;
+    char *own = models_own(db, "BLIP2_MODEL"), *precision = setting_value(db, "CAPTION_PRECISION");
+    char *dir = blip2_folder(db, &g->blip2);
+    int named = own || (g->blip2.model && strcmp(g->blip2.model, "auto"));
+    int there = named ? 1
+                : blip2_there(dir, strcmp(precision, "f32") ? GEMM_BF16 : GEMM_F32, &e);
+    if (there < 0)
+        warn("going on without BLIP-2, as if it were not there: %s", e.text);
+    free(own);
+    free(dir);
+    free(precision);
+    return there > 0;
+}
+
 /* auto: BLIP-2 where its files are, else the data set's own captions, else none. */
 static char *choose(struct db *db, const struct given *g)
 {
     static const char sql_any[] = "SELECT EXISTS (SELECT 1 FROM image WHERE caption IS NOT NULL)";
-    char *v = g->caption ? xstrdup(g->caption) : setting_value(db, "CAPTION");
+    char *v = source_of(db, g);
     if (strcmp(v, "auto") != 0)
         return v;
     free(v);
-    char *dir = blip2_folder(db, &g->blip2), *precision = setting_value(db, "CAPTION_PRECISION");
-    int own = blip2_there(dir, strcmp(precision, "f32") ? GEMM_BF16 : GEMM_F32);
-    free(dir);
-    free(precision);
-    return xstrdup(own ? "blip2" : db_one_int(db_use(db, sql_any), 0) ? "dataset" : "none");
+    return xstrdup(has_blip2(db, g)                        ? "blip2"
+                   : db_one_int(db_use(db, sql_any), 0) ? "dataset" : "none");
+}
+
+static void run_source(struct job *j, struct stage *s, const char *source)
+{
+    if (strcmp(source, "dataset") == 0) {
+        run_dataset(j, s);
+    } else if (strcmp(source, "http") == 0) {
+        caption_http_run(j, s, s->opts);
+    } else if (strcmp(source, "blip2") == 0) {
+        caption_blip2_run(j, s);
+    } else {
+        if (!s->opts->plan)
+            method_none(j->db, "caption");
+        buf_adds(&s->note, "no captions: the image blocks stay empty");
+    }
 }
 
 static int run(struct db *db, const struct opts *o, const struct given *g)
@@ -96,23 +132,17 @@ static int run(struct db *db, const struct opts *o, const struct given *g)
     struct job j = {.db = db};
     struct stage s;
     char *source = choose(db, g);
-    int http = strcmp(source, "http") == 0;
+    int http = strcmp(source, "http") == 0, blip2 = strcmp(source, "blip2") == 0;
+    int status = EXIT_INTERRUPTED;
     j.root = db_setting(db, "images_root");
     if (http)
         caption_http_open(&j, o, g);
-    stage_begin(&s, db, "caption", o);
-    if (!o->plan)
-        drop_orphans(db);
-    if (strcmp(source, "dataset") == 0) {
-        run_dataset(&j, &s);
-    } else if (http) {
-        caption_http_run(&j, &s, o);
-    } else if (strcmp(source, "blip2") == 0) {
-        caption_blip2_run(&j, &s, o, g);
-    } else {
+    if (!blip2 || caption_blip2_open(&j, o, g) == 0) {
+        stage_begin(&s, db, "caption", o);
         if (!o->plan)
-            method_none(db, "caption");
-        buf_adds(&s.note, "no captions: the image blocks stay empty");
+            drop_orphans(db);
+        run_source(&j, &s, source);
+        status = stage_end(&s);
     }
     free(source);
     if (http)
@@ -120,26 +150,32 @@ static int run(struct db *db, const struct opts *o, const struct given *g)
     free(j.recipe);
     free(j.root);
     free(j.who);
-    return stage_end(&s);
+    free(j.prompt);
+    return status;
 }
 
-/* What was given is remembered, but not by --plan. --model is the service's with http. */
-static int remember(struct db *db, struct given *g, const char *model, struct err *e)
+/* --model is the service's with http. */
+static void give_model(struct given *g, struct db *db, const char *model)
 {
-    char number[32], *source;
+    char *source = source_of(db, g);
+    *(strcmp(source, "http") ? &g->blip2.model : &g->client.model) = model;
+    free(source);
+}
+
+/* What was given is remembered, but not by --plan. */
+static int remember(struct db *db, const struct given *g, struct err *e)
+{
+    char number[32];
     snprintf(number, sizeof number, "%lld", (long long)g->side);
     if ((g->caption && setting_change(db, "CAPTION", g->caption, e) < 0) ||
         (g->api && setting_change(db, "CAPTION_API", g->api, e) < 0) ||
         (g->side >= 0 && setting_change(db, "CAPTION_SIDE", number, e) < 0))
         return -1;
-    source = setting_value(db, "CAPTION");
-    *(strcmp(source, "http") ? &g->blip2.model : &g->client.model) = model;
-    free(source);
     return client_remember(db, &g->client, CLIENT_CAPTIONS, e) < 0
                ? -1 : blip2_remember(db, &g->blip2, e);
 }
 
-static void check_use(const struct given *g, char **rest)
+static void check_use(const struct given *g, const struct opts *o, char **rest)
 {
     if (g->ids && !g->image)
         die_usage("--ids belongs to --image");
@@ -147,6 +183,8 @@ static void check_use(const struct given *g, char **rest)
         die_usage("--image needs at least one FILE");
     if (!g->image && *rest)
         die_usage("no arguments are taken, got '%s'", *rest);
+    if (g->image && (o->plan || o->limit >= 0))
+        die_usage("--plan and --limit are of the database, not of --image");
     if (g->image && g->caption && strcmp(g->caption, "blip2"))
         die_usage("--image is captioned by blip2 alone");
 }
@@ -167,14 +205,16 @@ int main(int argc, char **argv)
         CLIENT_SERVICE_OPTS(g.client), {0}};
     int first = opts_parse(argc, argv, &about, defs, &o);
     struct err e;
-    check_use(&g, argv + first);
-    g.blip2.model = model;
-    if (g.image)
+    check_use(&g, &o, argv + first);
+    if (g.image) {
+        g.blip2.model = model;
         return close_stdout(caption_blip2_filter(&o, &g, argv + first));
+    }
     struct db *db = stage_open(&o, 0);
     if (!db)
         return close_stdout(EXIT_FAILED);
-    if (!o.plan && remember(db, &g, model, &e) < 0)
+    give_model(&g, db, model);
+    if (!o.plan && remember(db, &g, &e) < 0)
         die_usage("%s", e.text);
     int status = run(db, &o, &g);
     db_close(db);

@@ -26,7 +26,7 @@ static char *absolute(const char *name, const char *value, struct err *e)
 {
     int is_file = strcmp(name, "EXPERIMENT") == 0 && strcmp(value, "quick") != 0 &&
                   strcmp(value, "paper") != 0;
-    static const char paths[] = " INPUT IMAGES MODELS TEXT_MODEL IMAGE_MODEL ";
+    static const char paths[] = " INPUT IMAGES MODELS TEXT_MODEL IMAGE_MODEL BLIP2_MODEL ";
     char word[32];
     snprintf(word, sizeof word, " %s ", name);
     if (!strstr(paths, word) && !is_file)

@@ -66,8 +66,10 @@ void buf_json(struct buf *b, const char *s, size_t n)
         unsigned char c = (unsigned char)s[i];
         if (c == '"' || c == '\\')
             buf_addf(b, "\\%c", c);
-        else if (c < 0x20)
+        else if (c < 0x20 || c == 0x7f)
             buf_addf(b, "\\u%04x", c);
+        else if (c == 0xc2 && i + 1 < n && (unsigned char)s[i + 1] < 0xa0)
+            buf_addf(b, "\\u%04x", (unsigned char)s[++i]); /* U+0080 to U+009F */
         else
             buf_addc(b, c);
     }

@@ -25,7 +25,8 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, int c);
 void buf_addf(struct buf *b, const char *fmt, ...) MM_PRINTF(2, 3);
-void buf_json(struct buf *b, const char *s, size_t n); /* UTF-8 as a JSON string, quoted */
+/* UTF-8 as a JSON string, quoted, without control characters. */
+void buf_json(struct buf *b, const char *s, size_t n);
 void buf_clear(struct buf *b);     /* length 0, memory kept */
 void buf_release(struct buf *b);   /* frees; the struct is empty again */
 const char *buf_str(const struct buf *b); /* data, or "" */

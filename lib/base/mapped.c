@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/mapped.h"
 #include "base/util.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -64,6 +67,26 @@ int mapped_keep(struct mapped *m, struct err *e)
     free(m->part);
     m->part = NULL;
     return 0;
+}
+
+/* NAME.suffix.PID.part, and nobody has that PID. */
+static int is_orphan(const char *name, const char *suffix)
+{
+    const char *p = strstr(name, suffix);
+    int pid, end = 0;
+    return p && sscanf(p + strlen(suffix), ".%d.part%n", &pid, &end) == 1 && end > 0 &&
+           !p[strlen(suffix) + (size_t)end] && pid > 0 && kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+void mapped_sweep(const char *folder, const char *suffix)
+{
+    DIR *list = opendir(folder);
+    struct dirent *one;
+    while (list && (one = readdir(list)) != NULL)
+        if (is_orphan(one->d_name, suffix))
+            unlinkat(dirfd(list), one->d_name, 0);
+    if (list)
+        closedir(list);
 }
 
 int mapped_open(struct mapped *m, const char *path, struct err *e)

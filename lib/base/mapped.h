@@ -35,5 +35,7 @@ int mapped_keep(struct mapped *m, struct err *e) MM_MUST_CHECK;
 /* An existing file, read only. */
 int mapped_open(struct mapped *m, const char *path, struct err *e) MM_MUST_CHECK;
 void mapped_release(struct mapped *m);
+/* Removes what killed processes left in a folder of mapped_new("...suffix"). */
+void mapped_sweep(const char *folder, const char *suffix);
 
 #endif

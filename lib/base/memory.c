@@ -10,13 +10,14 @@ static int read_key(uint64_t *out, const char *path, const char *key, uint64_t u
     char line[256];
     FILE *f = fopen(path, "re");
     int found = 0;
+    *out = 0;
     while (f && !found && fgets(line, sizeof line, f)) {
         size_t n = strlen(key);
         found = strncmp(line, key, n) == 0 && sscanf(line + n, "%" SCNu64, out) == 1;
     }
     if (f)
         fclose(f);
-    *out *= found ? unit : 1;
+    *out *= unit;
     return found;
 }
 
@@ -36,13 +37,12 @@ static int group_folder(char *path, size_t n)
     return found;
 }
 
-/* What the group's limit leaves: its own file pages could be dropped. */
-static uint64_t group_left(void)
+/* What a group's limit leaves; pages of files could be dropped, such as those of a mapped model
+ * that was used before. */
+static uint64_t left_in(const char *folder)
 {
-    char folder[600], path[700];
-    uint64_t limit, used, pages = 0;
-    if (!group_folder(folder, sizeof folder))
-        return UINT64_MAX;
+    char path[700];
+    uint64_t limit, used, old, young;
     snprintf(path, sizeof path, "%s/memory.max", folder);
     if (!read_key(&limit, path, "", 1)) /* "max": no limit */
         return UINT64_MAX;
@@ -50,10 +50,24 @@ static uint64_t group_left(void)
     if (!read_key(&used, path, "", 1))
         return UINT64_MAX;
     snprintf(path, sizeof path, "%s/memory.stat", folder);
-    if (!read_key(&pages, path, "inactive_file ", 1))
-        pages = 0;
-    used -= pages < used ? pages : used;
+    (void)read_key(&old, path, "inactive_file ", 1);
+    (void)read_key(&young, path, "active_file ", 1);
+    used -= old + young < used ? old + young : used;
     return limit > used ? limit - used : 0;
+}
+
+/* The least of the group and those that it is in. */
+static uint64_t group_left(void)
+{
+    char folder[600];
+    uint64_t least = UINT64_MAX;
+    if (!group_folder(folder, sizeof folder))
+        return UINT64_MAX;
+    for (char *end; (end = strrchr(folder, '/')) > folder + strlen("/sys/fs"); *end = 0) {
+        uint64_t left = left_in(folder);
+        least = left < least ? left : least;
+    }
+    return least;
 }
 
 uint64_t memory_available(void)

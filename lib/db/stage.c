@@ -292,10 +292,10 @@ void stage_fail(struct stage *s, const char *item, const char *reason, int perma
     db_text(q, ":stage", s->def->name);
     db_text(q, ":item", item);
     db_text(q, ":reason", reason);
-    db_int(q, ":permanent", permanent);
+    db_int(q, ":permanent", permanent != 0);
     db_run(q);
     debug("%s: %s", item, reason);
-    if (permanent)
+    if (permanent == STAGE_DEFECT)
         s->defects++;
     else
         s->failed++;

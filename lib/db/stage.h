@@ -64,11 +64,14 @@ struct db *stage_open(struct opts *o, int create);
  * With --plan only fills the struct. */
 void stage_begin(struct stage *s, struct db *db, const char *name, const struct opts *opts);
 
+/* Failures that stay: of the data, which do not count against MAX_FAILURES, and others. */
+enum { STAGE_DEFECT = 1, STAGE_FOR_GOOD = 2 };
+
 struct stage_item {
     int64_t id;
     void *data;         /* the tool's */
     int failed;         /* set by the loop when compute returned -1 */
-    int permanent;      /* compute: the same bytes will fail again (a defect of the data) */
+    int permanent;      /* compute: one of the above, or 0: it is tried again */
     int left;           /* compute: given up when the run was interrupted; it stays pending */
     struct err err;
 };

@@ -5,6 +5,7 @@
 #include "model/blip2_weights.h"
 #include "model/config.h"
 #include "model/generate.h"
+#include "model/sums.h"
 #include "nn/bpe.h"
 #include <stdlib.h>
 #include <string.h>
@@ -87,11 +88,14 @@ static int set_prompt(struct blip2 *m, const char *dir, struct err *e)
     size_t n = bpe_ids(m->prompt + 1, (size_t)room, m->o.prompt, strlen(m->o.prompt), m->bpe);
     m->n_prompt = 1 + (int)n;
     m->length = m->w.shape.qformer.queries + m->n_prompt;
-    if (n > (size_t)room || m->length + m->o.max_new + OPTLM_OFFSET > m->w.shape.opt.positions)
-        return err_set(e, "%s: the prompt has %zu tokens; with %d vectors and %d new tokens there "
-                       "is room for %d", dir, n, m->w.shape.qformer.queries, m->o.max_new,
-                       m->w.shape.opt.positions - OPTLM_OFFSET - m->w.shape.qformer.queries -
-                       m->o.max_new - 1);
+    int most = m->w.shape.opt.positions - OPTLM_OFFSET - m->w.shape.qformer.queries - 1;
+    if (m->o.max_new > most)
+        return err_set(e, "%s: captions of %d tokens are too long for this model: %d at most", dir,
+                       m->o.max_new, most);
+    if (n > (size_t)room || (int)n > most - m->o.max_new)
+        return err_set(e, "%s: the prompt has %zu tokens, with captions of %d there is room for "
+                       "%d", dir, n, m->o.max_new,
+                       room < most - m->o.max_new ? room : most - m->o.max_new);
     for (int i = 0; i < m->n_prompt; i++)
         if (m->prompt[i] >= m->w.shape.opt.vocab)
             return err_set(e, "%s: token %d of the prompt is beyond the model's %d rows", dir,
@@ -133,15 +137,11 @@ int blip2_identity(unsigned char digest[SHA256_BYTES], const char *dir,
     return rc;
 }
 
-/* With AMX. Steps of a few rows are a matter of memory and stay with our own products; which of
- * both it is goes by the rows there may be, not by those that are left: texts should not depend
- * on which others have ended. */
 static void choose_products(struct blip2 *m)
 {
     struct err e;
-    int rows = m->o.batch * m->o.beams;
     if (engine_kind(m->engine) == PANEL_DOT && engine_library_pays() &&
-        engine_use_library(m->engine, rows > 4 ? 1 : 5, &e) < 0)
+        engine_use_library(m->engine, &e) < 0)
         warn("%s: going on without AMX", e.text);
 }
 
@@ -199,12 +199,12 @@ const char *blip2_arithmetic(const struct blip2_options *o)
     return engine_describe(engine_best(o->precision));
 }
 
-int blip2_there(const char *dir, enum gemm_precision precision)
+int blip2_there(const char *dir, enum gemm_precision precision, struct err *e)
 {
     struct blip2_shape s;
-    struct err e;
-    return config_exists(dir, "config.json") && blip2_shape_read(&s, dir, &e) == 0 &&
-           blip2_weights_there(&s, dir, precision);
+    if (!config_exists(dir, "config.json"))
+        return 0;
+    return blip2_shape_read(&s, dir, e) < 0 ? -1 : blip2_weights_there(&s, dir, precision, e);
 }
 
 /* Weights that do not fit would be read from the disk again for every token. */
@@ -214,18 +214,37 @@ static int check_memory(const char *dir, const struct blip2_options *o, struct e
     if (blip2_needs(&needs, dir, o, e) < 0)
         return -1;
     if (needs > free_bytes)
-        return err_set(e, "%s: needs %.1f GiB of memory, %.1f are free: use %s--batch 1, or "
+        return err_set(e, "%s: needs %.1f GiB of memory, %.1f are free: use %s%s"
                        "captions of a service (CAPTION=http)", dir, (double)needs / (1 << 30),
                        (double)free_bytes / (1 << 30),
-                       o->precision == GEMM_F32 ? "--precision bf16, " : "");
+                       o->precision == GEMM_F32 ? "--precision bf16, " : "",
+                       o->batch > 1 ? "--batch 1, or " : "");
     return 0;
+}
+
+/* The digests that the folder's own SHA256SUMS has for what is read at each start. */
+static int check_small(const char *dir, struct err *e)
+{
+    static const char *const name[] = {"config.json", "generation_config.json",
+                                       "preprocessor_config.json", "processor_config.json",
+                                       "tokenizer.json", "vocab.json", "merges.txt",
+                                       "model.safetensors.index.json"};
+    struct buf sums = {0};
+    int rc = sums_read(&sums, dir, e);
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(name); i++) {
+        char *path = xasprintf("%s/%s", dir, name[i]);
+        rc = sums_check_file(&sums, path, e);
+        free(path);
+    }
+    buf_release(&sums);
+    return rc;
 }
 
 static int open_all(struct blip2 *m, const char *dir, struct err *e)
 {
     struct blip2_shape s;
     struct blip2_tell tell = {m->o.tell, m->o.tell_ctx};
-    if (blip2_shape_read(&s, dir, e) < 0 ||
+    if (check_small(dir, e) < 0 || blip2_shape_read(&s, dir, e) < 0 ||
         blip2_prep_read(&m->prep, dir, s.vit.side, e) < 0 || check_memory(dir, &m->o, e) < 0)
         return -1;
     /* The tokenizer first: it costs milliseconds, and weights may be hashed for a minute. */
@@ -357,6 +376,7 @@ static int speak(struct blip2 *m, int n)
     optlm_prompt(m->engine, &m->w.opt, &m->opt, &m->cache, m->vectors, s->qformer.queries,
                  m->prompt, m->n_prompt, n);
     m->times.prompt_s = monotonic_s() - start;
+    engine_library_on(m->engine, 0); /* a step has few rows */
     for (int t = 0; generate_take(m->generate, m->opt.logits); t++) {
         if (stopped(m))
             return -1;
@@ -398,6 +418,7 @@ int blip2_run(struct blip2 *m, int n)
     int tower = tower_of(&m->o);
     double start = monotonic_s();
     m->times = (struct blip2_times){.steps = 0};
+    engine_library_on(m->engine, 1);
     for (int i = 0; i < n; i += tower)
         if (look(m, i, n - i < tower ? n - i : tower) < 0)
             return -1;

@@ -54,7 +54,9 @@ const unsigned char *blip2_digest(const struct blip2 *m);
 int blip2_needs(uint64_t *bytes, const char *dir, const struct blip2_options *o,
                 struct err *e) MM_MUST_CHECK;
 const char *blip2_arithmetic(const struct blip2_options *o); /* "avx512f, bf16 weights" */
-int blip2_there(const char *dir, enum gemm_precision precision); /* files to open */
+/* Whether dir is there to be opened: 1, 0, or -1 with e for a part of it, or a config.json that
+ * cannot be used. */
+int blip2_there(const char *dir, enum gemm_precision precision, struct err *e) MM_MUST_CHECK;
 /* The digest without opening anything large. 1: unknown until the weights are hashed. */
 int blip2_identity(unsigned char digest[32], const char *dir, enum gemm_precision precision,
                    struct err *e) MM_MUST_CHECK;

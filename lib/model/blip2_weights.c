@@ -6,6 +6,7 @@
 #include "base/util.h"
 #include "model/blip2_convert.h"
 #include "model/blip2_tensors.h"
+#include "model/sums.h"
 #include "nn/shards.h"
 #include <dirent.h>
 #include <errno.h>
@@ -41,53 +42,79 @@ static char *folder(const char *dir, int i)
     return NULL;
 }
 
-static int is_packed_name(const char *name, enum gemm_precision precision)
+static const char *precision_name(enum gemm_precision p)
+{
+    return p == GEMM_F32 ? "f32" : "bf16";
+}
+
+/* precision NULL: of any. */
+static int is_packed_name(const char *name, const char *precision)
 {
     char start[32];
-    int n = snprintf(start, sizeof start, "packed-%s-", precision == GEMM_F32 ? "f32" : "bf16");
+    int n = snprintf(start, sizeof start, "packed-%s%s", precision ? precision : "",
+                     precision ? "-" : "");
     size_t len = strlen(name);
     return strncmp(name, start, (size_t)n) == 0 && len > 3 && strcmp(name + len - 3, ".mm") == 0;
 }
 
-/* Looks at every packed file of the folders until accept says 1. */
-static int search(struct found *f, const char *dir, enum gemm_precision precision,
-                  int (*accept)(const struct blip2_header *h, const struct blip2_header *want),
-                  const struct blip2_header *want)
+/* A look at packed files: accept says by the header which may do; then use is tried with each
+ * until it says 0. */
+struct look {
+    enum gemm_precision precision;
+    int (*accept)(const struct blip2_header *h, const struct blip2_header *want);
+    const struct blip2_header *want;
+    int (*use)(void *ctx, const struct found *f);
+    void *ctx;
+};
+
+static int is_wanted(struct found *f, const struct look *l)
+{
+    return blip2_header_read(&f->h, f->path) == 0 &&
+           memcmp(f->h.sizes, l->want->sizes, sizeof f->h.sizes) == 0 && l->accept(&f->h, l->want);
+}
+
+/* 0: one does, and is in f; 1: none. */
+static int look_in(struct found *f, const char *where, const struct look *l)
+{
+    DIR *d = opendir(where);
+    int rc = 1;
+    for (struct dirent *entry; d && rc != 0 && (entry = readdir(d));) {
+        if (!is_packed_name(entry->d_name, precision_name(l->precision)))
+            continue;
+        f->path = xasprintf("%s/%s", where, entry->d_name);
+        rc = is_wanted(f, l) && (!l->use || l->use(l->ctx, f) == 0) ? 0 : 1;
+        if (rc != 0) {
+            free(f->path);
+            f->path = NULL;
+        }
+    }
+    if (d)
+        closedir(d);
+    return rc;
+}
+
+/* In the model's folder and in that for caches. */
+static int look(struct found *f, const char *dir, const struct look *l)
 {
     char *where;
+    int rc = 1;
     *f = (struct found){.path = NULL};
-    for (int i = 0; !f->path && (where = folder(dir, i)); i++) {
-        DIR *d = opendir(where);
-        for (struct dirent *entry; d && !f->path && (entry = readdir(d));) {
-            char *path = xasprintf("%s/%s", where, entry->d_name);
-            if (is_packed_name(entry->d_name, precision) &&
-                blip2_header_read(&f->h, path) == 0 &&
-                memcmp(f->h.sizes, want->sizes, sizeof want->sizes) == 0 && accept(&f->h, want))
-                f->path = path;
-            else
-                free(path);
-        }
-        if (d)
-            closedir(d);
+    for (int i = 0; rc != 0 && (where = folder(dir, i)); i++) {
+        rc = look_in(f, where, l);
         free(where);
     }
-    return f->path ? 0 : -1;
+    return rc;
 }
 
 static int of_these_files(const struct blip2_header *h, const struct blip2_header *want)
 {
-    return memcmp(h->files, want->files, sizeof h->files) == 0 && h->untied == want->untied;
+    return memcmp(h->files, want->files, sizeof h->files) == 0 && h->untied == want->untied &&
+           h->vocab == want->vocab;
 }
 
 static int of_this_digest(const struct blip2_header *h, const struct blip2_header *want)
 {
     return memcmp(h->digest, want->digest, sizeof h->digest) == 0;
-}
-
-static int any(const struct blip2_header *h, const struct blip2_header *want)
-{
-    (void)h, (void)want;
-    return 1;
 }
 
 /* ---- using one ---- */
@@ -135,22 +162,23 @@ static void forget_layers(struct blip2_weights *w)
     w->opt.layer = NULL;
 }
 
-/* Maps the file and checks its bytes. 1: it is damaged or of another model. */
-static int use(struct blip2_weights *w, const struct found *f, int threads, struct err *e)
+/* Maps the file and checks its bytes. -1: it is damaged, or of another model. */
+static int use_file(struct blip2_weights *w, const struct found *f, int threads, struct err *e)
 {
     struct blip2_list l;
     w->shape.opt.vocab = (int)f->h.vocab;
     blip2_tensors_list(&l, w, (enum panel_kind)f->h.sizes[0], (int)f->h.untied);
     int rc = mapped_open(&w->map, f->path, e);
     if (rc == 0 && w->map.bytes != l.bytes)
-        rc = 1;
+        rc = err_set(e, "%s: damaged: another size than its header says", f->path);
     if (rc == 0) {
         struct check c = {.list = &l, .base = w->map.data};
         struct team *team = team_new(threads);
         c.want = (const int64_t *)(const void *)(c.base + l.bytes - (size_t)l.n * sizeof *c.want);
         team_run(team, check_one, &c, l.n);
         team_free(team);
-        rc = atomic_load(&c.wrong) != 0;
+        if (atomic_load(&c.wrong))
+            rc = err_set(e, "%s: damaged: not the bytes that were written", f->path);
     }
     if (rc == 0) {
         memcpy(w->digest, f->h.digest, sizeof w->digest);
@@ -161,6 +189,18 @@ static int use(struct blip2_weights *w, const struct found *f, int threads, stru
     }
     blip2_tensors_release(&l);
     return rc;
+}
+
+struct opening {
+    struct blip2_weights *w;
+    int threads;
+    struct err *e;
+};
+
+static int use(void *ctx, const struct found *f)
+{
+    const struct opening *o = ctx;
+    return use_file(o->w, f, o->threads, o->e);
 }
 
 /* ---- making one ---- */
@@ -187,150 +227,185 @@ static char *new_path(const char *dir, const char *name)
     return NULL;
 }
 
-static int convert(struct found *f, struct blip2_weights *w, struct shards *s, const char *dir,
-                   enum gemm_precision precision, const struct blip2_header *h, int threads,
-                   const struct blip2_tell *tell, struct err *e)
-{
-    char hex[SHA256_HEX], name[64];
-    sha256_hex(hex, h->digest);
-    snprintf(name, sizeof name, "packed-%s-%.16s.mm", precision == GEMM_F32 ? "f32" : "bf16", hex);
-    *f = (struct found){new_path(dir, name), *h};
-    if (!f->path)
-        return err_set(e, "%s: cannot be written, nor can a folder for caches ($XDG_CACHE_HOME, "
-                       "~/.cache): no place for the packed weights", dir);
-    return blip2_convert(f->path, w, s, h, threads, tell, e);
-}
-
 static int tell_hash(void *ctx, uint64_t done, uint64_t total)
 {
     const struct blip2_tell *t = ctx;
     return t->tell ? t->tell(t->ctx, "reading weights", done, total) : 0;
 }
 
-/* The digest that a line of SHA256SUMS has for a file of that name, as 64 hex digits, or NULL. */
-static const char *noted(const char *sums, const char *name)
-{
-    size_t n = strlen(name);
-    for (const char *p = sums; *p; p += strcspn(p, "\n"), p += *p == '\n')
-        if (strspn(p, "0123456789abcdef") == 64 && p[64] == ' ' &&
-            strncmp(p + 66, name, n) == 0 && strchr("\r\n", p[66 + n]))
-            return p;
-    return NULL;
-}
-
 /* Where the folder says which bytes its files should have, they must have them. */
 static int check_sums(const struct shards *s, const char *dir, struct err *e)
 {
     struct buf sums = {0};
-    struct err none;
-    char *path = xasprintf("%s/SHA256SUMS", dir), hex[SHA256_HEX];
-    int rc = 0;
-    if (buf_read_file(&sums, path, 1 << 20, &none) == 0)
-        for (size_t i = 0; rc == 0 && i < shards_files(s); i++) {
-            const char *file = shards_file(s, i)->path;
-            const char *want = noted(buf_str(&sums), strrchr(file, '/') + 1);
-            sha256_hex(hex, shards_file_digest(s, i));
-            if (want && strncmp(want, hex, 64) != 0)
-                rc = err_set(e, "%s: has another digest than SHA256SUMS says: download it again, "
-                             "or take its line out", file);
-        }
+    int rc = sums_read(&sums, dir, e);
+    for (size_t i = 0; rc == 0 && i < shards_files(s); i++)
+        rc = sums_check(&sums, shards_file(s, i)->path, shards_file_digest(s, i), e);
     buf_release(&sums);
-    free(path);
     return rc;
 }
 
-/* By the files' sizes and times, else by their digest, else made anew. */
-static int from_shards(struct blip2_weights *w, const char *dir, enum gemm_precision precision,
-                       int threads, const struct blip2_tell *tell, struct err *e)
+/* Packed files of the folder that were made from other weights: nothing will use them again. */
+static void drop_others(const char *dir, const struct found *f)
 {
-    struct shards *s = shards_open(dir, e);
+    DIR *d = opendir(dir);
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        struct blip2_header h;
+        char *path = xasprintf("%s/%s", dir, entry->d_name);
+        if (is_packed_name(entry->d_name, NULL) && blip2_header_read(&h, path) == 0 &&
+            !of_this_digest(&h, &f->h) && unlink(path) == 0)
+            info("%s: removed, it was made from other weights", path);
+        free(path);
+    }
+    if (d)
+        closedir(d);
+}
+
+static int convert(struct found *f, const char *dir, struct shards *s, const struct opening *o,
+                   enum gemm_precision precision, const struct blip2_tell *tell)
+{
+    char hex[SHA256_HEX], name[64];
+    sha256_hex(hex, f->h.digest);
+    snprintf(name, sizeof name, "packed-%s-%.16s.mm", precision_name(precision), hex);
+    f->path = new_path(dir, name);
+    if (!f->path)
+        return err_set(o->e, "%s: cannot be written, nor can a folder for caches "
+                       "($XDG_CACHE_HOME, ~/.cache): no place for the packed weights", dir);
+    char *where = xstrdup(f->path);
+    *strrchr(where, '/') = 0;
+    mapped_sweep(where, ".mm");
+    free(where);
+    if (blip2_convert(f->path, o->w, s, &f->h, o->threads, tell, o->e) < 0)
+        return -1;
+    if (use_file(o->w, f, o->threads, o->e) < 0)
+        return err_set(o->e, "%s: not what was written: the disk or the memory is at fault",
+                       f->path);
+    drop_others(dir, f);
+    return 0;
+}
+
+/* No packed file that is known to be of these files: by their digest, else made anew. */
+static int by_digest(const char *dir, struct shards *s, struct blip2_header *h, struct look *l,
+                     const struct blip2_tell *tell)
+{
+    const struct opening *o = l->ctx;
+    struct found f;
+    err_set(o->e, "interrupted");
+    if (shards_digest(h->digest, s, tell_hash, (void *)(uintptr_t)tell) < 0 ||
+        check_sums(s, dir, o->e) < 0)
+        return -1;
+    l->accept = of_this_digest;
+    int rc = look(&f, dir, l);
+    if (rc == 0) {
+        blip2_header_touch(f.path, h); /* the same weights under other times */
+    } else {
+        o->w->shape.opt.vocab = (int)h->vocab; /* after a look at damaged ones */
+        f.h = *h;
+        rc = convert(&f, dir, s, o, l->precision, tell);
+    }
+    free(f.path);
+    return rc;
+}
+
+/* By the files' sizes and times, else as by_digest. */
+static int from_shards(const char *dir, enum gemm_precision precision, struct opening *o,
+                       const struct blip2_tell *tell)
+{
+    struct shards *s = shards_open(dir, o->e);
     struct blip2_header h;
     struct found f = {.path = NULL};
-    int rc = s ? blip2_header_make(&h, &w->shape, s, kind_of(precision), dir, e) : -1;
-    if (rc == 0 && search(&f, dir, precision, of_these_files, &h) == 0)
-        rc = use(w, &f, threads, e);
-    else if (rc == 0)
-        rc = 1;
-    if (rc == 1) { /* no file, or a damaged one */
-        free(f.path);
-        f.path = NULL;
-        err_set(e, "interrupted");
-        rc = shards_digest(h.digest, s, tell_hash, (void *)(uintptr_t)tell);
-        if (rc == 0)
-            rc = check_sums(s, dir, e);
-        if (rc == 0 && search(&f, dir, precision, of_this_digest, &h) == 0 &&
-            use(w, &f, threads, e) == 0) {
-            blip2_header_touch(f.path, &h); /* the same weights under other times */
-        } else if (rc == 0) {
-            free(f.path);
-            rc = convert(&f, w, s, dir, precision, &h, threads, tell, e);
-            if (rc == 0 && (rc = use(w, &f, threads, e)) > 0)
-                rc = err_set(e, "%s: not what was written: the disk or the memory is at fault",
-                             f.path);
-        }
-    }
+    struct look l = {precision, of_these_files, &h, use, o};
+    int rc = s ? blip2_header_make(&h, &o->w->shape, s, kind_of(precision), dir, o->e) : -1;
+    if (rc == 0 && look(&f, dir, &l) != 0)
+        rc = by_digest(dir, s, &h, &l, tell);
     free(f.path);
     shards_close(s);
     return rc;
 }
 
-static int from_packed(struct blip2_weights *w, const char *dir, enum gemm_precision precision,
-                       int threads, struct err *e)
+/* ---- without safetensors ---- */
+
+static int first_one(const struct blip2_header *h, const struct blip2_header *want)
 {
-    struct found f;
+    (void)h, (void)want;
+    return 1;
+}
+
+static int of_other_digest(const struct blip2_header *h, const struct blip2_header *want)
+{
+    return !of_this_digest(h, want);
+}
+
+/* The packed file that stands for the weights: one beside config.json. Two of different weights
+ * would leave it to chance which model that folder is. 1: there is none. */
+static int find_packed(struct found *f, const char *dir, const struct blip2_header *want,
+                       enum gemm_precision precision, struct err *e)
+{
+    struct found other = {.path = NULL};
+    struct look l = {precision, first_one, want, NULL, NULL};
+    if (look_in(f, dir, &l) != 0)
+        return 1;
+    struct look again = {precision, of_other_digest, &f->h, NULL, NULL};
+    if (look_in(&other, dir, &again) == 0)
+        return err_set(e, "%s and %s: packed from different weights, and there are no safetensors "
+                       "to tell which is meant: remove one", f->path, other.path);
+    return 0;
+}
+
+static int from_packed(const char *dir, enum gemm_precision precision, struct opening *o)
+{
+    struct found f = {.path = NULL};
     struct blip2_header want;
-    blip2_header_sizes(&want, &w->shape, kind_of(precision));
-    if (search(&f, dir, precision, any, &want) < 0)
-        return err_set(e, "%s: no model.safetensors, no index of shards and no packed weights; "
-                       "'make models BLIP2=1' fetches them", dir);
-    int rc = use(w, &f, threads, e);
+    struct err why = {{0}};
+    blip2_header_sizes(&want, &o->w->shape, kind_of(precision));
+    int rc = find_packed(&f, dir, &want, precision, o->e);
+    if (rc > 0 && shards_there(dir, &why) < 0)
+        rc = err_set(o->e, "%s", why.text);
     if (rc > 0)
-        rc = err_set(e, "%s: damaged, or of another model than config.json describes, and there "
-                     "are no safetensors to make it anew", f.path);
+        rc = err_set(o->e, "%s: no model.safetensors, no shards that an index names and no packed "
+                     "weights (%s); 'make models BLIP2=1' fetches the published ones", dir,
+                     precision_name(precision));
+    if (rc == 0 && use_file(o->w, &f, o->threads, &why) < 0)
+        rc = err_set(o->e, "%s; there are no safetensors to make it anew", why.text);
     free(f.path);
     return rc;
 }
 
-static int has_safetensors(const char *dir)
-{
-    char *one = xasprintf("%s/model.safetensors", dir);
-    char *index = xasprintf("%s/model.safetensors.index.json", dir);
-    int there = access(one, F_OK) == 0 || access(index, F_OK) == 0;
-    free(one);
-    free(index);
-    return there;
-}
+/* ---- all of it ---- */
 
 int blip2_weights_digest(unsigned char digest[SHA256_BYTES], const struct blip2_shape *shape,
                          const char *dir, enum gemm_precision precision, struct err *e)
 {
     struct blip2_header want;
     struct blip2_shape own = *shape;
-    struct found f;
-    struct shards *s = NULL;
-    int rc = 0, files = has_safetensors(dir);
+    struct found f = {.path = NULL};
+    int rc, files = shards_there(dir, e) != 0;
     blip2_header_sizes(&want, shape, kind_of(precision));
     if (files) {
-        s = shards_open(dir, e);
+        struct shards *s = shards_open(dir, e);
+        struct look l = {precision, of_these_files, &want, NULL, NULL};
         rc = s ? blip2_header_make(&want, &own, s, kind_of(precision), dir, e) : -1;
         shards_close(s);
+        if (rc == 0)
+            rc = look(&f, dir, &l);
+    } else {
+        rc = find_packed(&f, dir, &want, precision, e);
     }
     if (rc == 0)
-        rc = search(&f, dir, precision, files ? of_these_files : any, &want) < 0;
-    if (rc == 0) {
         memcpy(digest, f.h.digest, SHA256_BYTES);
-        free(f.path);
-    }
+    free(f.path);
     return rc;
 }
 
 int blip2_weights_there(const struct blip2_shape *shape, const char *dir,
-                        enum gemm_precision precision)
+                        enum gemm_precision precision, struct err *e)
 {
     struct found f = {.path = NULL};
     struct blip2_header want;
+    struct err why;
     blip2_header_sizes(&want, shape, kind_of(precision));
-    int there = has_safetensors(dir) || search(&f, dir, precision, any, &want) == 0;
+    int there = shards_there(dir, e);
+    if (there != 1 && find_packed(&f, dir, &want, precision, &why) != 1)
+        there = 1;
     free(f.path);
     return there;
 }
@@ -339,9 +414,10 @@ int blip2_weights_open(struct blip2_weights *w, const struct blip2_shape *shape,
                        enum gemm_precision precision, int threads, const struct blip2_tell *tell,
                        struct err *e)
 {
+    struct opening o = {w, threads, e};
     *w = (struct blip2_weights){.shape = *shape, .map = {.fd = -1}};
-    int rc = has_safetensors(dir) ? from_shards(w, dir, precision, threads, tell, e)
-                                  : from_packed(w, dir, precision, threads, e);
+    int rc = shards_there(dir, e) != 0 ? from_shards(dir, precision, &o, tell)
+                                       : from_packed(dir, precision, &o);
     if (rc < 0)
         blip2_weights_close(w);
     return rc;

@@ -11,8 +11,10 @@
  * $XDG_CACHE_HOME/mmrec or ~/.cache/mmrec; its name is packed-PRECISION-DIGEST.mm, the digest that
  * of the safetensors. It says from which files (sizes, times, inodes) it was made: as long as
  * those are the same nothing is hashed, after a touch they are hashed again. Without
- * safetensors beside it the packed file alone will do. Processes share its pages. Its own bytes
- * are checked at each opening (XXH3, a digest a tensor); a damaged one is made again.
+ * safetensors beside it a packed file in the model's folder alone will do. Processes share its
+ * pages. Its own bytes are checked at each opening (XXH3, a digest a tensor); a damaged one is
+ * passed over and made again. One that was made from other weights is removed from the model's
+ * folder when a new one is there.
  *
  * Layout: a page of header (struct blip2_header), then the tensors in the order of
  * blip2_weights.c, each on a multiple of 64 bytes, then a digest for each.
@@ -52,9 +54,10 @@ int blip2_weights_digest(unsigned char digest[SHA256_BYTES], const struct blip2_
                          const char *dir, enum gemm_precision precision,
                          struct err *e) MM_MUST_CHECK;
 
-/* Whether dir has what blip2_weights_open needs: safetensors, or a packed file. */
+/* Whether dir has what blip2_weights_open needs, safetensors or a packed file: 1, 0, or -1 for
+ * some of it, with e. */
 int blip2_weights_there(const struct blip2_shape *shape, const char *dir,
-                        enum gemm_precision precision);
+                        enum gemm_precision precision, struct err *e);
 /* Bytes of the packed file; vocab is taken from the shape. */
 uint64_t blip2_weights_bytes(const struct blip2_shape *shape, enum gemm_precision precision);
 

@@ -24,9 +24,14 @@ static void take_caption(struct photo *p, const struct blip2_caption *c)
     p->n_ids = c->n_ids;
     p->ids = xcalloc((size_t)c->n_ids + 1, sizeof *p->ids);
     memcpy(p->ids, c->ids, (size_t)c->n_ids * sizeof *p->ids);
-    if (c->text.len)
-        p->text = xstrdup(buf_str(&c->text));
-    else
+    /* U+0000 is a token, but no text holds it. */
+    p->text = xcalloc(c->text.len + 1, 1);
+    size_t n = 0;
+    for (size_t i = 0; i < c->text.len; i++)
+        if (c->text.data[i])
+            p->text[n++] = c->text.data[i];
+    p->empty = n == 0;
+    if (p->empty)
         p->failed = err_set(&p->err, "the model gave an empty caption") != 0;
 }
 
@@ -96,11 +101,11 @@ static int one_batch(char **paths, int n, FILE *out, struct blip2 *m, struct cap
         f->failed += p[i].failed;
         f->circles += !p[i].failed && p[i].flaw && strcmp(p[i].flaw, "circles") == 0;
         f->cut_off += !p[i].failed && p[i].flaw && strcmp(p[i].flaw, "cut off") == 0;
-        if (p[i].failed)
-            warn("%s: %s", paths[i], p[i].err.text);
+        if (p[i].failed) /* what could not be read names the file itself */
+            warn("%s%s%s", p[i].bytes ? paths[i] : "", p[i].bytes ? ": " : "", p[i].err.text);
     }
-    fwrite(buf_str(&line), 1, line.len, out);
-    fflush(out);
+    if (fwrite(buf_str(&line), 1, line.len, out) != line.len || fflush(out) != 0)
+        rc = CAPTIONER_NO_OUTPUT;
     for (int i = 0; i < n; i++)
         buf_release(&file[i]);
     buf_release(&line);
@@ -117,8 +122,9 @@ int captioner_files(char **paths, FILE *out, struct blip2 *m, int batch,
         int n = 0;
         while (n < batch && paths[n])
             n++;
-        if (one_batch(paths, n, out, m, f) < 0)
-            return -1;
+        int rc = one_batch(paths, n, out, m, f);
+        if (rc != 0)
+            return rc;
         paths += n;
     }
     return 0;

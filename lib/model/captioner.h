@@ -16,6 +16,7 @@ struct photo {
     const void *bytes; /* of the file; NULL: it failed already, err says why */
     size_t n;
     int failed;        /* it cannot be decoded, or its caption is empty */
+    int empty;         /* the latter */
     struct err err;
     char *text;        /* the caption; NULL if failed */
     int *ids, n_ids;
@@ -26,6 +27,8 @@ struct photo {
 int captioner_run(struct blip2 *m, struct photo *p, int n) MM_MUST_CHECK;
 void captioner_release(struct photo *p, int n);
 
+#define CAPTIONER_NO_OUTPUT 1
+
 struct captioner_filter {
     int ids;              /* add the token ids */
     int64_t done, failed; /* counted up */
@@ -33,7 +36,8 @@ struct captioner_filter {
 };
 
 /* One JSON object a file, in order: {"file":...,"caption":...} or {"file":...,"error":...}.
- * paths ends with NULL; batch at a time. -1: stop said so. */
+ * paths ends with NULL; batch at a time. -1: stop said so; CAPTIONER_NO_OUTPUT: out takes no
+ * more, and nothing more was computed. */
 int captioner_files(char **paths, FILE *out, struct blip2 *m, int batch,
                     struct captioner_filter *f) MM_MUST_CHECK;
 

@@ -22,6 +22,7 @@ struct engine {
     float **attn; /* [threads] scratch of attn_head */
     float **head; /* [threads] [keys,head_dim]: what a head gives */
     struct library *library; /* or NULL */
+    int library_on;
 };
 
 enum panel_kind engine_best(enum gemm_precision precision)
@@ -36,12 +37,18 @@ int engine_library_pays(void)
     return library_pays();
 }
 
-int engine_use_library(struct engine *g, int least, struct err *e)
+int engine_use_library(struct engine *g, struct err *e)
 {
     if (g->kind != PANEL_DOT)
         return err_set(e, "only products of bfloat16 inputs can be the library's");
-    g->library = library_new(team_threads(g->team), least, e);
+    g->library = library_new(team_threads(g->team), e);
+    g->library_on = g->library != NULL;
     return g->library ? 0 : -1;
+}
+
+void engine_library_on(struct engine *g, int on)
+{
+    g->library_on = on && g->library;
 }
 
 struct engine *engine_new(int threads, enum panel_kind kind, int keys, int head_dim)
@@ -198,18 +205,17 @@ static void one_product(void *ctx, int i, int thread)
     }
 }
 
-/* Pieces of library_rows(rows) rows by two panels. */
+/* Pieces of LIBRARY_ROWS rows by two panels. */
 static void library_product(void *ctx, int i, int thread)
 {
     const struct product *p = ctx;
     struct engine *g = p->g;
     const struct linear *l = p->l;
-    int most = library_rows(p->io->rows), row = i % p->blocks * most;
-    int panel = i / p->blocks * LIBRARY_PANELS;
-    int rows = p->io->rows - row < most ? p->io->rows - row : most;
+    int row = i % p->blocks * LIBRARY_ROWS, panel = i / p->blocks * LIBRARY_PANELS;
+    int rows = p->io->rows - row < LIBRARY_ROWS ? p->io->rows - row : LIBRARY_ROWS;
     const char *w = (const char *)l->w + (size_t)panel * panel_bytes(l->K, g->kind);
     const float *y = library_run(g->library, at_row(g, p->io->x, (size_t)row, p->io->ldx), rows,
-                                 most, w, l->K, thread);
+                                 w, l->K, thread);
     for (int k = 0; k < LIBRARY_PANELS && panel + k < p->panels; k++) {
         int col = (panel + k) * PANEL_COLS;
         int cols = l->N - col < PANEL_COLS ? l->N - col : PANEL_COLS;
@@ -226,10 +232,8 @@ void engine_linear(struct engine *g, const struct linear *l, const struct engine
     struct product p = {g, l, io, (io->rows + ENGINE_ROWS - 1) / ENGINE_ROWS,
                         (l->N + PANEL_COLS - 1) / PANEL_COLS, 1};
     assert(io->ldx % 2 == 0 && l->K % 2 == 0);
-    if (g->library && io->ldx == (size_t)l->K &&
-        library_can(g->library, io->rows, p.panels, l->K)) {
-        int most = library_rows(io->rows);
-        p.blocks = (io->rows + most - 1) / most;
+    if (g->library_on && io->ldx == (size_t)l->K && library_can(g->library, p.panels, l->K)) {
+        p.blocks = (io->rows + LIBRARY_ROWS - 1) / LIBRARY_ROWS;
         team_run(g->team, library_product, &p, p.blocks * (p.panels / LIBRARY_PANELS));
         return;
     }

@@ -32,9 +32,12 @@ struct engine *engine_new(int threads, enum panel_kind kind, int keys, int head_
 void engine_free(struct engine *g); /* NULL is accepted */
 
 /* Lets oneDNN do the products of PANEL_DOT that it can do with the panels as they lie: on
- * processors with AMX, where it is several times as fast. Products of fewer than least rows stay
- * here: one row is a matter of memory. 0: done; -1: it cannot, or its products are not ours. */
-int engine_use_library(struct engine *g, int least, struct err *e) MM_MUST_CHECK;
+ * processors with AMX, where it is several times as fast. 0: done; -1: it cannot, or its products
+ * are not ours. */
+int engine_use_library(struct engine *g, struct err *e) MM_MUST_CHECK;
+/* Off for what has few rows, which is a matter of memory. Whether it is on must not depend on
+ * the number of rows: both round differently. */
+void engine_library_on(struct engine *g, int on);
 int engine_library_pays(void); /* 1: this machine has AMX and a oneDNN that uses it */
 
 enum panel_kind engine_kind(const struct engine *g);

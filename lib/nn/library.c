@@ -11,19 +11,19 @@
 
 #ifdef HAVE_DNNL
 
-enum { MANY = 64, FEW = 16, COLS = LIBRARY_PANELS * PANEL_COLS, SHAPES = 16, K_MAX = 16384 };
+enum { COLS = LIBRARY_PANELS * PANEL_COLS, SHAPES = 16, K_MAX = 16384 };
 
 /* Products of one K. */
 struct shape {
     int K;
-    struct onednn *many, *few; /* NULL: the library packs this K otherwise */
+    struct onednn *product; /* NULL: the library packs this K otherwise */
 };
 
 struct library {
-    int threads, least, n;
+    int threads, n;
     struct shape shape[SHAPES];
-    float **y;      /* [threads] [MANY,COLS] */
-    uint16_t **x;   /* [threads] [MANY,K_MAX]: a block that is filled up */
+    float **y;    /* [threads] [LIBRARY_ROWS,COLS] */
+    uint16_t **x; /* [threads] [LIBRARY_ROWS,K_MAX]: a block that is filled up */
 };
 
 int library_pays(void)
@@ -41,35 +41,29 @@ static struct shape *shape_of(struct library *b, int K)
         return NULL;
     struct shape *s = &b->shape[b->n++];
     *s = (struct shape){.K = K};
-    if (K % 32 == 0 && (s->many = onednn_panels(MANY, COLS, K, &e)) != NULL)
-        s->few = onednn_panels(FEW, COLS, K, &e);
+    if (K % 32 == 0)
+        s->product = onednn_panels(LIBRARY_ROWS, COLS, K, &e);
     return s;
 }
 
-int library_can(struct library *b, int rows, int panels, int K)
+int library_can(struct library *b, int panels, int K)
 {
-    if (rows < b->least || panels % LIBRARY_PANELS)
-        return 0;
-    const struct shape *s = shape_of(b, K);
-    return s && s->many && s->few;
+    const struct shape *s = panels % LIBRARY_PANELS ? NULL : shape_of(b, K);
+    return s && s->product;
 }
 
-int library_rows(int rows)
-{
-    return rows >= MANY ? MANY : FEW;
-}
-
-const float *library_run(struct library *b, const void *x, int rows, int block,
-                         const void *panels, int K, int thread)
+const float *library_run(struct library *b, const void *x, int rows, const void *panels, int K,
+                         int thread)
 {
     const struct shape *s = shape_of(b, K);
     size_t width = (size_t)K * sizeof(uint16_t);
-    if (rows < block) { /* the rows behind may not be there */
+    if (rows < LIBRARY_ROWS) { /* the rows behind may not be there */
         memcpy(b->x[thread], x, (size_t)rows * width);
-        memset((char *)b->x[thread] + (size_t)rows * width, 0, (size_t)(block - rows) * width);
+        memset((char *)b->x[thread] + (size_t)rows * width, 0,
+               (size_t)(LIBRARY_ROWS - rows) * width);
         x = b->x[thread];
     }
-    onednn_run_panels(block == MANY ? s->many : s->few, b->y[thread], x, panels);
+    onednn_run_panels(s->product, b->y[thread], x, panels);
     return b->y[thread];
 }
 
@@ -80,7 +74,7 @@ static int check(struct library *b, struct err *e)
     float w[PANEL_COLS * K], want[ROWS * PANEL_COLS], worst = 0;
     uint16_t x[ROWS * K];
     _Alignas(64) unsigned char panels[2 * PANEL_COLS * K * sizeof(uint16_t)];
-    if (!library_can(b, MANY, 2, K))
+    if (!library_can(b, LIBRARY_PANELS, K))
         return err_set(e, "oneDNN %s packs weights in another way", onednn_version());
     for (size_t i = 0; i < ROWS * K; i++) {
         float v = (float)(rng_mix(i) >> 40) * 0x1p-23f - 1;
@@ -91,31 +85,27 @@ static int check(struct library *b, struct err *e)
             w[i] = (float)(rng_mix(i + (size_t)p * 1000000) >> 40) * 0x1p-23f - 1;
         panel_pack(panels + (size_t)p * sizeof panels / 2, w, PANEL_COLS, K, PANEL_HALF);
     }
-    for (int block = FEW; block <= MANY; block += MANY - FEW) {
-        int rows = block < ROWS ? block : ROWS;
-        const float *y = library_run(b, x, rows, block, panels, K, 0);
-        for (int p = 0; p < 2; p++) {
-            panel_run(want, x, K, rows, panels + (size_t)p * sizeof panels / 2, K, PANEL_DOT);
-            for (int r = 0; r < rows; r++)
-                for (int c = 0; c < PANEL_COLS; c++)
-                    worst = fmaxf(worst, fabsf(want[r * PANEL_COLS + c] -
-                                               y[r * COLS + p * PANEL_COLS + c]));
-        }
+    const float *y = library_run(b, x, ROWS, panels, K, 0);
+    for (int p = 0; p < 2; p++) {
+        panel_run(want, x, K, ROWS, panels + (size_t)p * sizeof panels / 2, K, PANEL_DOT);
+        for (int r = 0; r < ROWS; r++)
+            for (int c = 0; c < PANEL_COLS; c++)
+                worst = fmaxf(worst, fabsf(want[r * PANEL_COLS + c] -
+                                           y[r * COLS + p * PANEL_COLS + c]));
     }
     return worst < 1e-3f ? 0 : err_set(e, "oneDNN %s: products of panels are off by %g",
                                        onednn_version(), (double)worst);
 }
 
-struct library *library_new(int threads, int least, struct err *e)
+struct library *library_new(int threads, struct err *e)
 {
     struct library *b = xcalloc(1, sizeof *b);
     b->threads = threads;
-    b->least = least;
     b->y = xcalloc((size_t)threads, sizeof *b->y);
     b->x = xcalloc((size_t)threads, sizeof *b->x);
     for (int i = 0; i < threads; i++) {
-        b->y[i] = aligned_alloc(64, MANY * COLS * sizeof(float));
-        b->x[i] = aligned_alloc(64, (size_t)MANY * K_MAX * sizeof(uint16_t));
+        b->y[i] = aligned_alloc(64, LIBRARY_ROWS * COLS * sizeof(float));
+        b->x[i] = aligned_alloc(64, (size_t)LIBRARY_ROWS * K_MAX * sizeof(uint16_t));
         if (!b->y[i] || !b->x[i])
             die("out of memory");
     }
@@ -131,10 +121,8 @@ void library_free(struct library *b)
 {
     if (!b)
         return;
-    for (int i = 0; i < b->n; i++) {
-        onednn_free(b->shape[i].many);
-        onednn_free(b->shape[i].few);
-    }
+    for (int i = 0; i < b->n; i++)
+        onednn_free(b->shape[i].product);
     for (int i = 0; i < b->threads; i++) {
         free(b->y[i]);
         free(b->x[i]);
@@ -151,9 +139,9 @@ int library_pays(void)
     return 0;
 }
 
-struct library *library_new(int threads, int least, struct err *e)
+struct library *library_new(int threads, struct err *e)
 {
-    (void)threads, (void)least;
+    (void)threads;
     err_set(e, "this build has no oneDNN");
     return NULL;
 }
@@ -163,21 +151,16 @@ void library_free(struct library *b)
     (void)b;
 }
 
-int library_can(struct library *b, int rows, int panels, int K)
+int library_can(struct library *b, int panels, int K)
 {
-    (void)b, (void)rows, (void)panels, (void)K;
+    (void)b, (void)panels, (void)K;
     return 0;
 }
 
-int library_rows(int rows)
+const float *library_run(struct library *b, const void *x, int rows, const void *panels, int K,
+                         int thread)
 {
-    return rows;
-}
-
-const float *library_run(struct library *b, const void *x, int rows, int block,
-                         const void *panels, int K, int thread)
-{
-    (void)b, (void)x, (void)rows, (void)block, (void)panels, (void)K, (void)thread;
+    (void)b, (void)x, (void)rows, (void)panels, (void)K, (void)thread;
     return NULL;
 }
 #endif

@@ -206,6 +206,36 @@ struct shards *shards_open(const char *dir, struct err *e)
     return NULL;
 }
 
+/* Of the files that an index names. */
+static int files_there(const char *dir, const char *index, struct err *e)
+{
+    struct shards_index x = {0};
+    size_t files = 0, there = 0;
+    int rc = shards_index_read(&x, index, e);
+    for (size_t i = 0; rc == 0 && i < x.count; i++) {
+        if (i > 0 && strcmp(x.at[i].file, x.at[i - 1].file) == 0)
+            continue;
+        char *path = xasprintf("%s/%s", dir, x.at[i].file);
+        files++;
+        if (is_there(path))
+            there++;
+        else
+            err_set(e, "%s: is missing", path);
+        free(path);
+    }
+    shards_index_release(&x);
+    return rc < 0 || (there > 0 && there < files) ? -1 : there > 0;
+}
+
+int shards_there(const char *dir, struct err *e)
+{
+    char *single = xasprintf("%s/" SINGLE, dir), *index = xasprintf("%s/" INDEX, dir);
+    int there = is_there(single) ? 1 : is_there(index) ? files_there(dir, index, e) : 0;
+    free(single);
+    free(index);
+    return there;
+}
+
 void shards_close(struct shards *s)
 {
     if (!s)

@@ -39,6 +39,10 @@ struct shards;
 struct shards *shards_open(const char *dir, struct err *e) MM_MUST_CHECK;
 void shards_close(struct shards *s); /* NULL is accepted */
 
+/* Whether the files that shards_open would open are there: 1 all of them, 0 none, -1 some, or an
+ * index that cannot be read; e says which. Opens none. */
+int shards_there(const char *dir, struct err *e);
+
 size_t shards_files(const struct shards *s);
 /* File i of shards_files, in the order of their names; valid until shards_close. */
 const struct st_file *shards_file(const struct shards *s, size_t i);

@@ -9,7 +9,6 @@
 #include "train/reduce.h"
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -361,15 +360,6 @@ void features_row(float *x, const struct features *f, int row)
         memcpy(x, samples_vector(s, b, row), DIM * sizeof *x);
 }
 
-/* NAME.feat.PID.part, and nobody has that PID: its builder was killed. */
-static int is_orphan(const char *name)
-{
-    const char *p = strstr(name, SUFFIX ".");
-    int pid, end = 0;
-    return p && sscanf(p + strlen(SUFFIX), ".%d.part%n", &pid, &end) == 1 && end > 0 &&
-           !p[strlen(SUFFIX) + (size_t)end] && pid > 0 && kill(pid, 0) != 0 && errno == ESRCH;
-}
-
 void features_tidy(struct db *db, const struct features *f, int n)
 {
     char *dir = features_dir(db);
@@ -382,10 +372,11 @@ void features_tidy(struct db *db, const struct features *f, int n)
             const char *slash = f[i].file.path ? strrchr(f[i].file.path, '/') : NULL;
             used = slash && strcmp(slash + 1, one->d_name) == 0;
         }
-        if (!used || is_orphan(one->d_name))
+        if (!used)
             unlinkat(dirfd(list), one->d_name, 0);
     }
     if (list)
         closedir(list);
+    mapped_sweep(dir, SUFFIX);
     free(dir);
 }
