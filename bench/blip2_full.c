@@ -2,8 +2,8 @@
 /* A BLIP-2 OPT-2.7b of full size whose weights are made up, and how fast captions of it are.
  * usage: blip2_full make DIR      a folder of 7.5 GB: bf16 weights from a counter, the small
  *                                 tokenizer of tests/golden/bpe
- *        blip2_full time DIR f32|bf16 BATCH TOKENS ROUNDS [THREADS]
- *        blip2_full ids DIR f32|bf16 BATCH TOKENS    token ids of BATCH drawn pictures, a line each
+ *        blip2_full time DIR PRECISION BATCH TOKENS ROUNDS [THREADS]
+ *        blip2_full ids DIR PRECISION BATCH TOKENS    token ids of BATCH drawn pictures, a line each
  * time prints, per round: seconds a picture, tower seconds a picture and GFLOP/s, prompts, one
  * token's seconds and GB/s of weights read; then the peak memory in GiB. */
 #include "base/buf.h"
@@ -123,6 +123,14 @@ static int64_t number_of(const char *s, int64_t lo, int64_t hi)
     return n;
 }
 
+static enum engine_precision precision_of(const char *name)
+{
+    enum engine_precision p;
+    if (engine_precision_of(&p, name) < 0)
+        die_usage("f32, bf16 or int8, not '%s'", name);
+    return p;
+}
+
 static void draw(struct image *img, int seed)
 {
     *img = (struct image){224, 224, xmalloc(224 * 224 * 3)};
@@ -147,10 +155,11 @@ static void time_it(char **arg, int rest)
     struct blip2_options o = {BLIP2_DEFAULTS, .threads = rest > 5 ? (int)number_of(arg[5], 1, 256)
                                                                   : cpu_count()};
     int rounds = (int)number_of(arg[4], 1, 100);
-    o.precision = strcmp(arg[1], "f32") == 0 ? GEMM_F32 : GEMM_BF16;
+    o.precision = precision_of(arg[1]);
     o.batch = (int)number_of(arg[2], 1, 256);
     o.max_new = o.min_new = (int)number_of(arg[3], 1, 1000);
-    double start = monotonic_s(), decoder = o.precision == GEMM_F32 ? 10.606 : 5.303;
+    static const double decoder[] = {10.606, 5.303, 2.817}; /* GB that a token reads */
+    double start = monotonic_s();
     struct blip2 *m = blip2_open(arg[0], &o, &e);
     if (!m)
         die("%s", e.text);
@@ -170,7 +179,7 @@ static void time_it(char **arg, int rest)
         double token = t.words_s / (t.steps ? t.steps : 1);
         printf("batch %d: %.3f s a picture; tower %.3f s, %.0f GFLOP/s; prompts %.3f s a picture; "
                "token %.3f s, %.1f GB/s\n", o.batch, s / o.batch, tower, tower_gflop() / tower,
-               t.prompt_s / o.batch, token, decoder / token);
+               t.prompt_s / o.batch, token, decoder[o.precision] / token);
         fflush(stdout);
     }
     blip2_close(m);
@@ -181,7 +190,7 @@ static void print_ids(char **arg)
 {
     struct err e;
     struct blip2_options o = {BLIP2_DEFAULTS, .threads = cpu_count()};
-    o.precision = strcmp(arg[1], "f32") == 0 ? GEMM_F32 : GEMM_BF16;
+    o.precision = precision_of(arg[1]);
     o.batch = (int)number_of(arg[2], 1, 256);
     o.max_new = o.min_new = (int)number_of(arg[3], 1, 1000);
     struct blip2 *m = blip2_open(arg[0], &o, &e);
@@ -213,6 +222,6 @@ int main(int argc, char **argv)
     else if (argc == 6 && strcmp(argv[1], "ids") == 0)
         print_ids(argv + 2);
     else
-        die_usage("usage: blip2_full make DIR | ids DIR f32|bf16 BATCH TOKENS | time DIR f32|bf16 BATCH TOKENS ROUNDS [THREADS]");
+        die_usage("usage: blip2_full make DIR | ids DIR PRECISION BATCH TOKENS | time DIR PRECISION BATCH TOKENS ROUNDS [THREADS]");
     return close_stdout(EXIT_DONE);
 }

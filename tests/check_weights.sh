@@ -2,7 +2,8 @@
 # BLIP-2 with its published weights on the photo of its documentation: the captions that the
 # tests of transformers have for it. Not part of `make check`: the weights are 15 GB
 # (make models BLIP2=1). The photo is CHECK_IMAGE, else fetched from the model hub (OFFLINE=1 does
-# not). What is missing is skipped aloud. PRECISIONS="bf16 f32": f32 takes 15 GiB of memory.
+# not). What is missing is skipped aloud. PRECISIONS="bf16 f32": f32 takes 15 GiB of memory, int8
+# may choose other words.
 # SPDX-License-Identifier: MIT
 . tests/lib.sh
 : "${PRECISIONS:=bf16}" "${CHECK_IMAGE:=}" "${HF_ENDPOINT:=https://huggingface.co}"

@@ -98,6 +98,10 @@ run "$BIN/mm-caption" --db "$db"
 like "$OUT" "done 0, failed 0" "which the next run goes by"
 run "$BIN/mm-caption" --db "$db" --beams 1 --tokens 20 --min-tokens 0 --penalty 1 --prompt "" --precision bf16
 like "$OUT" "done 0, failed 0" "back to the first: its rows are still there"
+run "$BIN/mm-caption" --db "$db" --precision int8
+like "$RC $(echo "$OUT" | tr '\n' ' ')" "^0 .*int8 weights.*done 7, failed 0" "weights of 8 bits: all anew"
+is "$(q "$db" "SELECT json_extract(params, '$.precision') FROM method WHERE task = 'caption' AND current = 1") $(find "$M" -name 'packed-int8-*.mm' | wc -l) $(find "$M" -name 'packed-bf16-*.mm' | wc -l)" "int8 1 1" "as another method, packed beside the others"
+caption --db "$db" --precision bf16
 for bad in "--beams 0" "--tokens 0" "--precision half" "--penalty 11" "--ids" "--image" "x"; do
     # shellcheck disable=SC2086
     "$BIN/mm-caption" --quiet --db "$db" $bad > /dev/null 2>&1

@@ -24,7 +24,7 @@ struct model {
 
 static struct blip2_tell silent;
 
-static void open_model(struct model *m, const char *dir, enum gemm_precision p,
+static void open_model(struct model *m, const char *dir, enum engine_precision p,
                        enum panel_kind kind, int threads)
 {
     struct err e;
@@ -250,7 +250,7 @@ static void test_model(void)
     if (buf_read_file(&b, BLIP2_GOLDEN "steps.bin", 1 << 20, &e) < 0)
         die("%s", e.text);
     golden = (const float *)(const void *)b.data;
-    open_model(&m, dir, GEMM_F32, PANEL_F32, 2);
+    open_model(&m, dir, ENGINE_F32, PANEL_F32, 2);
     test_steps(&m, 1, 3e-6);
     test_prompt(&m, dir, 3e-6);
     test_steps(&m, TINY_PICTURES, 3e-6);
@@ -262,9 +262,10 @@ static void test_model(void)
 
 /* ---- other arithmetic ---- */
 
-/* bf16 weights, and bf16 inputs where the CPU has them, near the float64 logits. */
+/* Rounded weights, and bf16 inputs where the CPU has them, near the float64 logits. */
 static void test_kind(enum panel_kind kind, int library)
 {
+    static const double near_enough[] = {0, 0.04, 0.04, 0.06};
     struct model m = {0};
     struct err e;
     struct buf b = {0};
@@ -273,7 +274,7 @@ static void test_kind(enum panel_kind kind, int library)
     if (buf_read_file(&b, BLIP2_GOLDEN "steps.bin", 1 << 20, &e) < 0)
         die("%s", e.text);
     golden = (const float *)(const void *)b.data;
-    open_model(&m, dir, GEMM_BF16, kind, 2);
+    open_model(&m, dir, kind == PANEL_BYTE ? ENGINE_INT8 : ENGINE_BF16, kind, 2);
     if (library && engine_use_library(m.g, &e) < 0)
         die("%s", e.text);
     void *tokens = xcalloc(TINY_PICTURES * 5 * 176, sizeof(float));
@@ -285,8 +286,7 @@ static void test_kind(enum panel_kind kind, int library)
     optlm_prompt(m.g, &m.w.opt, &m.opt, &m.cache, m.vectors, 4, &bos, 1, TINY_PICTURES);
     at = b.len / sizeof(float) - (TINY_PICTURES + 1) * (size_t)m.w.shape.opt.vocab;
     step(m.opt.logits, TINY_PICTURES * (size_t)m.w.shape.opt.vocab,
-         kind == PANEL_DOT ? 0.06 : 0.04, library ? "logits, bf16 by the library"
-         : kind == PANEL_DOT ? "logits, bf16" : "logits, bf16 weights");
+         near_enough[kind], library ? "logits, by the library" : engine_describe(kind));
     free(tokens);
     close_model(&m);
     buf_release(&b);
@@ -297,6 +297,7 @@ static void test_kinds(void)
 {
     struct err e;
     test_kind(PANEL_HALF, 0);
+    test_kind(PANEL_BYTE, 0);
     if (!panel_dot_here()) {
         skip("no instruction for pairs of bfloat16");
         return;
@@ -356,11 +357,13 @@ static int halt(void)
 
 static void test_whole(const char *dir)
 {
-    struct blip2_options k[3] = {{BLIP2_DEFAULTS}, {BLIP2_DEFAULTS}, {BLIP2_DEFAULTS}};
-    k[0].precision = k[1].precision = GEMM_F32;
+    struct blip2_options k[4] = {{BLIP2_DEFAULTS}, {BLIP2_DEFAULTS}, {BLIP2_DEFAULTS},
+                                 {BLIP2_DEFAULTS}};
+    k[0].precision = k[1].precision = ENGINE_F32;
+    k[3].precision = ENGINE_INT8;
     k[1].beams = 5;
     k[1].prompt = "What is it?";
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(k); i++) {
         char *want = captions(dir, k[i], 1, 1);
         int same = 1, mixed = strstr(want, "|1|0\n") && strstr(want, "|20|0|");
         for (int batch = 2; batch <= 11; batch += 3) {
@@ -369,7 +372,7 @@ static void test_whole(const char *dir)
             free(got);
         }
         ok(same, "%s, %d beams: the same captions for batches of 1, 2, 5, 8, 11 and 1 to 3 threads",
-           k[i].precision == GEMM_F32 ? "f32" : "bf16", k[i].beams);
+           engine_precision_name(k[i].precision), k[i].beams);
         ok(i > 0 || mixed, "some end by themselves, some do not");
         free(want);
     }
@@ -384,11 +387,11 @@ static void test_slots(const char *dir)
     struct blip2_prep p;
     struct err e;
     int ids[64], n_ids = prompt_ids(ids, dir), same = 0;
-    o.precision = GEMM_F32;
+    o.precision = ENGINE_F32;
     o.beams = w.beams;
     o.prompt = prompt_text;
     struct blip2 *whole = open_tiny(dir, &o);
-    open_model(&m, dir, GEMM_F32, PANEL_F32, 1);
+    open_model(&m, dir, ENGINE_F32, PANEL_F32, 1);
     if (blip2_prep_read(&p, dir, TINY_SIDE, &e) < 0)
         die("%s", e.text);
     for (int i = 0; i < TINY_PICTURES; i++) {
@@ -465,9 +468,13 @@ static void test_needs(void)
     ok(blip2_needs(&bytes, dir, &o, &e) == 0, "the published sizes are the defaults");
     near((double)bytes / (1 << 30), 7.6, 0.3, "bf16, batch 8: GiB");
     ok(bytes < (uint64_t)9 << 30, "below 9");
-    o.precision = GEMM_F32;
+    o.precision = ENGINE_F32;
     int rc = blip2_needs(&bytes, dir, &o, &e);
     ok(rc == 0 && bytes > (uint64_t)14 << 30, "f32: %.1f GiB", (double)bytes / (1 << 30));
+    o.precision = ENGINE_INT8;
+    rc = blip2_needs(&bytes, dir, &o, &e);
+    ok(rc == 0, "int8 %s", rc ? e.text : "");
+    near((double)bytes / (1 << 30), 4.2, 0.3, "int8, batch 8: GiB");
     free(dir);
 }
 

@@ -172,14 +172,14 @@ static void test_identity(const char *dir)
         {"\"bos_token_id\": 2", "\"bos_token_id\": 3"}};
     unsigned char first[SHA256_BYTES], now[SHA256_BYTES];
     struct err e = {""};
-    ok(opens(dir, &e) >= 0 && blip2_identity(first, dir, GEMM_BF16, &e) == 0, "identity %s", e.text);
+    ok(opens(dir, &e) >= 0 && blip2_identity(first, dir, ENGINE_BF16, &e) == 0, "identity %s", e.text);
     for (size_t i = 0; i < ARRAY_LEN(change); i++) {
         write_config(dir, change[i][0], change[i][1]);
-        ok(opens(dir, &e) >= 0 && blip2_identity(now, dir, GEMM_BF16, &e) == 0 &&
+        ok(opens(dir, &e) >= 0 && blip2_identity(now, dir, ENGINE_BF16, &e) == 0 &&
            memcmp(first, now, sizeof first) != 0, "another model: %s", change[i][1]);
     }
     copy_file(dir, "config.json", BLIP2_GOLDEN "tiny");
-    ok(opens(dir, &e) == 0 && blip2_identity(now, dir, GEMM_BF16, &e) == 0 &&
+    ok(opens(dir, &e) == 0 && blip2_identity(now, dir, ENGINE_BF16, &e) == 0 &&
        memcmp(first, now, sizeof first) == 0, "the first again");
 }
 
@@ -270,7 +270,7 @@ static void test_storage(void)
     struct blip2_options o = {BLIP2_DEFAULTS, .threads = 2};
     int n = tiny_tensors(t), k = n;
     char *half = folder("half"), *more = folder("more");
-    o.precision = GEMM_F32;
+    o.precision = ENGINE_F32;
     tiny_folder(half, "BF16");
     char *want = captions(half, o, 8, 2);
     /* The same numbers as F32, with an output layer that repeats the words, and q and v biases

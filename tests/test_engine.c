@@ -4,6 +4,7 @@
 #include "base/team.h"
 #include "base/util.h"
 #include "nn/engine.h"
+#include "nn/gemm.h"
 #include "tap.h"
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -62,7 +63,7 @@ static void test_team(int threads)
 
 /* ---- products ---- */
 
-static const char *const kind_name[] = {"f32", "bf16 weights", "bf16"};
+static const char *const kind_name[] = {"f32", "bf16 weights", "int8 weights", "bf16"};
 
 /* W [N,K] in panels. */
 static void *pack(const float *w, int N, int K, enum panel_kind kind)
@@ -72,6 +73,29 @@ static void *pack(const float *w, int N, int K, enum panel_kind kind)
         panel_pack(p + (size_t)(n / PANEL_COLS) * panel_bytes(K, kind), w + (size_t)n * (size_t)K,
                    N - n < PANEL_COLS ? N - n : PANEL_COLS, K, kind);
     return p;
+}
+
+/* The next bfloat16 that is not smaller. */
+static float rounded_up(float x)
+{
+    float r = rounded(x);
+    return r >= x ? r : rounded(x * (1 + 0x1p-8f));
+}
+
+/* A row [K] of W as it lies in panels of a kind; 8 bits are of the largest of 32. */
+static void round_row(float *w, int K, enum panel_kind kind)
+{
+    for (int first = 0; first < K; first += 32) {
+        int n = K - first < 32 ? K - first : 32;
+        float scale = 0;
+        for (int k = first; k < first + n; k++)
+            scale = fmaxf(scale, fabsf(w[k]) / 127);
+        scale = rounded_up(scale);
+        for (int k = first; kind == PANEL_BYTE && k < first + n; k++)
+            w[k] = scale > 0 ? scale * rintf(w[k] / scale) : 0;
+    }
+    for (int k = 0; (kind == PANEL_HALF || kind == PANEL_DOT) && k < K; k++)
+        w[k] = rounded(w[k]);
 }
 
 /* x as input of the kind; frees nothing. */
@@ -104,8 +128,7 @@ static double error_of(const float *y, const float *x, const float *w, const flo
             double sum = s->bias ? b[n] : 0, abs = 0;
             for (int k = 0; k < s->K; k++) {
                 float xv = x[(size_t)r * s->K + k], wv = w[(size_t)n * s->K + k];
-                double p = (double)(kind == PANEL_DOT ? rounded(xv) : xv) *
-                           (kind == PANEL_F32 ? wv : rounded(wv));
+                double p = (double)(kind == PANEL_DOT ? rounded(xv) : xv) * wv;
                 sum += p;
                 abs += fabs(p);
             }
@@ -136,6 +159,8 @@ static void test_linear(const struct shape *s, enum panel_kind kind, int library
     float *y = uniform(ny), *got = uniform(ny), *alone = uniform((size_t)(s->N + s->K));
     void *in = input(x, nx, kind), *panels = pack(w, s->N, s->K, kind);
     struct linear l = {panels, s->bias ? b : NULL, s->N, s->K};
+    for (int n = 0; n < s->N; n++)
+        round_row(w + (size_t)n * s->K, s->K, kind);
     if (library && engine_use_library(g, &e) < 0)
         die("%s", e.text);
     for (int then = ENGINE_SET; then <= ENGINE_RELU; then++) {
@@ -160,10 +185,19 @@ static void test_linear(const struct shape *s, enum panel_kind kind, int library
         ok(memcmp(alone, y + last * (size_t)s->N, (size_t)s->N * sizeof *y) == 0,
            "the last row alone");
     }
+    if (kind == PANEL_BYTE) { /* w is rounded by now */
+        void *floats = pack(w, s->N, s->K, PANEL_F32);
+        struct engine *f = engine_new(2, PANEL_F32, 8, 8);
+        engine_linear(f, &(struct linear){floats, l.bias, s->N, s->K},
+                      &(struct engine_io){in, (size_t)s->K, s->rows, got, (size_t)s->N, ENGINE_SET});
+        ok(memcmp(got, y, ny * sizeof *y) == 0, "bytes give the bits of the floats they stand for");
+        engine_free(f);
+        free(floats);
+    }
     panel_unpack(alone, panels, 3, s->K, kind);
     int same = 1;
     for (int k = 0; k < s->K; k++)
-        same &= alone[k] == (kind == PANEL_F32 ? w[3 * s->K + k] : rounded(w[3 * s->K + k]));
+        same &= alone[k] == w[3 * s->K + k];
     ok(same, "a row unpacked");
     engine_free(g), engine_free(one);
     free(x), free(w), free(b), free(y), free(got), free(alone), free(in), free(panels);
@@ -175,7 +209,7 @@ static void test_products(void)
                                      {4, 64, 1030, 1}, {5, 1024, 176, 0}, {7, 128, 1408, 1},
                                      {8, 65, 2560, 1}, {12, 128, 768, 1}, {13, 192, 352, 0},
                                      {33, 320, 160, 1}, {257, 96, 88, 1}, {301, 130, 520, 1}};
-    for (int kind = 0; kind <= (panel_dot_here() ? PANEL_DOT : PANEL_HALF); kind++)
+    for (int kind = 0; kind <= (panel_dot_here() ? PANEL_DOT : PANEL_BYTE); kind++)
         for (size_t i = 0; i < ARRAY_LEN(s); i++)
             test_linear(&s[i], (enum panel_kind)kind, 0);
     struct err e;
@@ -282,12 +316,12 @@ int main(void)
     for (int t = 1; t <= 5; t++)
         test_team(t);
     test_products();
-    for (int kind = 0; kind <= (panel_dot_here() ? PANEL_DOT : PANEL_HALF); kind++)
+    for (int kind = 0; kind <= (panel_dot_here() ? PANEL_DOT : PANEL_BYTE); kind++)
         for (int after = 0; after < 2; after++) {
             test_norm((enum panel_kind)kind, 3, 1408, after);
             test_norm((enum panel_kind)kind, 50, 88, after);
         }
     test_attention();
-    printf("# %s\n", engine_describe(engine_best(GEMM_BF16)));
+    printf("# %s\n", engine_describe(engine_best(ENGINE_BF16)));
     return done();
 }

@@ -90,8 +90,9 @@ static int has_blip2(struct db *db, const struct given *g)
     char *own = models_own(db, "BLIP2_MODEL"), *precision = setting_value(db, "CAPTION_PRECISION");
     char *dir = blip2_folder(db, &g->blip2);
     int named = own || (g->blip2.model && strcmp(g->blip2.model, "auto"));
-    int there = named ? 1
-                : blip2_there(dir, strcmp(precision, "f32") ? GEMM_BF16 : GEMM_F32, &e);
+    enum engine_precision p;
+    int known = engine_precision_of(&p, precision) == 0; /* else opening it says so */
+    int there = named || !known ? 1 : blip2_there(dir, p, &e);
     if (there < 0)
         warn("going on without BLIP-2, as if it were not there: %s", e.text);
     free(own);

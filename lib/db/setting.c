@@ -40,7 +40,7 @@ const struct setting_def setting_defs[] = {
     {"CAPTION_MIN_TOKENS", "0", "int 0 500", "blip2: tokens before a caption may end"},
     {"CAPTION_PENALTY", "1", "number -10 10", "blip2: beams are judged by score / length^this"},
     {"CAPTION_PROMPT", "", NULL, "blip2: what is asked of every photo, else nothing"},
-    {"CAPTION_PRECISION", "bf16", "f32 bf16", "blip2: of its weights"},
+    {"CAPTION_PRECISION", "bf16", "f32 bf16 int8", "blip2: of its weights"},
     {"TEXT_ENCODER", "auto", "auto minilm hash", "text to vector"},
     {"IMAGE_ENCODER", "auto", "auto resnet50 descriptor", "photo to vector"},
     {"PRECISION", "f32", "f32 bf16", "of the encoders"},

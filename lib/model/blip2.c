@@ -122,7 +122,7 @@ static void identify(unsigned char digest[SHA256_BYTES], const unsigned char *we
 }
 
 int blip2_identity(unsigned char digest[SHA256_BYTES], const char *dir,
-                   enum gemm_precision precision, struct err *e)
+                   enum engine_precision precision, struct err *e)
 {
     struct blip2_shape s;
     struct blip2_prep p;
@@ -199,7 +199,7 @@ const char *blip2_arithmetic(const struct blip2_options *o)
     return engine_describe(engine_best(o->precision));
 }
 
-int blip2_there(const char *dir, enum gemm_precision precision, struct err *e)
+int blip2_there(const char *dir, enum engine_precision precision, struct err *e)
 {
     struct blip2_shape s;
     if (!config_exists(dir, "config.json"))
@@ -217,7 +217,8 @@ static int check_memory(const char *dir, const struct blip2_options *o, struct e
         return err_set(e, "%s: needs %.1f GiB of memory, %.1f are free: use %s%s"
                        "captions of a service (CAPTION=http)", dir, (double)needs / (1 << 30),
                        (double)free_bytes / (1 << 30),
-                       o->precision == GEMM_F32 ? "--precision bf16, " : "",
+                       o->precision == ENGINE_F32    ? "--precision bf16, "
+                       : o->precision == ENGINE_BF16 ? "--precision int8, " : "",
                        o->batch > 1 ? "--batch 1, or " : "");
     return 0;
 }

@@ -23,7 +23,7 @@
 #define BLIP2_VERSION 1 /* of the arithmetic and of the text: part of a caption's identity */
 
 struct blip2_options {
-    enum gemm_precision precision; /* of the weights; see nn/panel.h */
+    enum engine_precision precision; /* of the weights; see nn/panel.h */
     int threads, batch;            /* pictures at a time */
     int beams;                     /* 1: greedy */
     int max_new, min_new;          /* tokens of a caption, the end counted */
@@ -36,7 +36,7 @@ struct blip2_options {
 };
 /* Those of transformers. LAVIS, whose authors made the model, has 5 beams and 30 tokens. */
 #define BLIP2_DEFAULTS \
-    .precision = GEMM_BF16, .batch = 8, .beams = 1, .max_new = 20, .min_new = 0, \
+    .precision = ENGINE_BF16, .batch = 8, .beams = 1, .max_new = 20, .min_new = 0, \
     .length_penalty = 1, .prompt = ""
 
 struct blip2;
@@ -56,9 +56,9 @@ int blip2_needs(uint64_t *bytes, const char *dir, const struct blip2_options *o,
 const char *blip2_arithmetic(const struct blip2_options *o); /* "avx512f, bf16 weights" */
 /* Whether dir is there to be opened: 1, 0, or -1 with e for a part of it, or a config.json that
  * cannot be used. */
-int blip2_there(const char *dir, enum gemm_precision precision, struct err *e) MM_MUST_CHECK;
+int blip2_there(const char *dir, enum engine_precision precision, struct err *e) MM_MUST_CHECK;
 /* The digest without opening anything large. 1: unknown until the weights are hashed. */
-int blip2_identity(unsigned char digest[32], const char *dir, enum gemm_precision precision,
+int blip2_identity(unsigned char digest[32], const char *dir, enum engine_precision precision,
                    struct err *e) MM_MUST_CHECK;
 
 /* Makes the picture number i of the next run. From any thread, each i by one. */

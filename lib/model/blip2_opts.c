@@ -75,11 +75,10 @@ int blip2_options_of(struct blip2_options *o, char **prompt, struct db *db,
     *prompt = text_of(db, "CAPTION_PROMPT", g->prompt, "");
     char *precision = text_of(db, "CAPTION_PRECISION", g->precision, "bf16");
     char *penalty = db ? setting_value(db, "CAPTION_PENALTY") : xstrdup("1");
-    int rc = strcmp(precision, "f32") && strcmp(precision, "bf16")
-                 ? err_set(e, "precision '%s' is not f32 or bf16", precision)
+    int rc = engine_precision_of(&o->precision, precision) < 0
+                 ? err_set(e, "precision '%s' is not f32, bf16 or int8", precision)
                  : parse_double(&o->length_penalty, penalty, -10, 10, e);
     o->prompt = *prompt;
-    o->precision = strcmp(precision, "f32") == 0 ? GEMM_F32 : GEMM_BF16;
     o->beams = number_of(db, "CAPTION_BEAMS", g->beams, o->beams);
     o->max_new = number_of(db, "CAPTION_TOKENS", g->tokens, o->max_new);
     o->min_new = number_of(db, "CAPTION_MIN_TOKENS", g->min_tokens, o->min_new);
@@ -98,7 +97,7 @@ void blip2_params(struct buf *out, const struct blip2_options *o, const unsigned
     sha256_hex(hex, digest);
     buf_addf(out, "{\"model\":\"%s\",\"precision\":\"%s\",\"beams\":%d,\"tokens\":%d,"
              "\"min_tokens\":%d,\"penalty\":%.17g,\"prompt\":", hex,
-             o->precision == GEMM_F32 ? "f32" : "bf16", o->beams, o->max_new, o->min_new,
+             engine_precision_name(o->precision), o->beams, o->max_new, o->min_new,
              o->beams > 1 ? o->length_penalty : 1);
     buf_json(out, o->prompt, strlen(o->prompt));
     buf_addc(out, '}');

@@ -31,7 +31,7 @@ extern const struct blip2_given blip2_given_none;
     {"min-tokens", OPT_INT, &(g).min_tokens, 0, 500, "N", "blip2: before it may end (0)"}, \
     {"penalty", OPT_DOUBLE, &(g).penalty, -10, 10, "X", "blip2: of a beam's length (1)"}, \
     {"prompt", OPT_STRING, &(g).prompt, 0, 0, "TEXT", "blip2: asked of every photo"}, \
-    {"precision", OPT_STRING, &(g).precision, 0, 0, "NAME", "blip2: f32 or bf16 (default)"}, \
+    {"precision", OPT_STRING, &(g).precision, 0, 0, "NAME", "blip2: f32, bf16 (default) or int8"}, \
     {"batch", OPT_INT, &(g).batch, 1, 256, "N", "blip2: photos at a time (default 8)"}
 
 /* What was given becomes settings; batch is not one, for no caption depends on it. */

@@ -16,9 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum panel_kind kind_of(enum gemm_precision precision)
+static enum panel_kind kind_of(enum engine_precision precision)
 {
-    return precision == GEMM_F32 ? PANEL_F32 : PANEL_HALF; /* PANEL_DOT lies the same way */
+    static const enum panel_kind kind[] = {PANEL_F32, PANEL_HALF, PANEL_BYTE};
+    return kind[precision]; /* PANEL_DOT lies as PANEL_HALF does */
 }
 
 /* ---- which packed file ---- */
@@ -42,11 +43,6 @@ static char *folder(const char *dir, int i)
     return NULL;
 }
 
-static const char *precision_name(enum gemm_precision p)
-{
-    return p == GEMM_F32 ? "f32" : "bf16";
-}
-
 /* precision NULL: of any. */
 static int is_packed_name(const char *name, const char *precision)
 {
@@ -60,7 +56,7 @@ static int is_packed_name(const char *name, const char *precision)
 /* A look at packed files: accept says by the header which may do; then use is tried with each
  * until it says 0. */
 struct look {
-    enum gemm_precision precision;
+    enum engine_precision precision;
     int (*accept)(const struct blip2_header *h, const struct blip2_header *want);
     const struct blip2_header *want;
     int (*use)(void *ctx, const struct found *f);
@@ -79,7 +75,7 @@ static int look_in(struct found *f, const char *where, const struct look *l)
     DIR *d = opendir(where);
     int rc = 1;
     for (struct dirent *entry; d && rc != 0 && (entry = readdir(d));) {
-        if (!is_packed_name(entry->d_name, precision_name(l->precision)))
+        if (!is_packed_name(entry->d_name, engine_precision_name(l->precision)))
             continue;
         f->path = xasprintf("%s/%s", where, entry->d_name);
         rc = is_wanted(f, l) && (!l->use || l->use(l->ctx, f) == 0) ? 0 : 1;
@@ -261,11 +257,11 @@ static void drop_others(const char *dir, const struct found *f)
 }
 
 static int convert(struct found *f, const char *dir, struct shards *s, const struct opening *o,
-                   enum gemm_precision precision, const struct blip2_tell *tell)
+                   enum engine_precision precision, const struct blip2_tell *tell)
 {
     char hex[SHA256_HEX], name[64];
     sha256_hex(hex, f->h.digest);
-    snprintf(name, sizeof name, "packed-%s-%.16s.mm", precision_name(precision), hex);
+    snprintf(name, sizeof name, "packed-%s-%.16s.mm", engine_precision_name(precision), hex);
     f->path = new_path(dir, name);
     if (!f->path)
         return err_set(o->e, "%s: cannot be written, nor can a folder for caches "
@@ -307,7 +303,7 @@ static int by_digest(const char *dir, struct shards *s, struct blip2_header *h, 
 }
 
 /* By the files' sizes and times, else as by_digest. */
-static int from_shards(const char *dir, enum gemm_precision precision, struct opening *o,
+static int from_shards(const char *dir, enum engine_precision precision, struct opening *o,
                        const struct blip2_tell *tell)
 {
     struct shards *s = shards_open(dir, o->e);
@@ -338,7 +334,7 @@ static int of_other_digest(const struct blip2_header *h, const struct blip2_head
 /* The packed file that stands for the weights: one beside config.json. Two of different weights
  * would leave it to chance which model that folder is. 1: there is none. */
 static int find_packed(struct found *f, const char *dir, const struct blip2_header *want,
-                       enum gemm_precision precision, struct err *e)
+                       enum engine_precision precision, struct err *e)
 {
     struct found other = {.path = NULL};
     struct look l = {precision, first_one, want, NULL, NULL};
@@ -351,7 +347,7 @@ static int find_packed(struct found *f, const char *dir, const struct blip2_head
     return 0;
 }
 
-static int from_packed(const char *dir, enum gemm_precision precision, struct opening *o)
+static int from_packed(const char *dir, enum engine_precision precision, struct opening *o)
 {
     struct found f = {.path = NULL};
     struct blip2_header want;
@@ -363,7 +359,7 @@ static int from_packed(const char *dir, enum gemm_precision precision, struct op
     if (rc > 0)
         rc = err_set(o->e, "%s: no model.safetensors, no shards that an index names and no packed "
                      "weights (%s); 'make models BLIP2=1' fetches the published ones", dir,
-                     precision_name(precision));
+                     engine_precision_name(precision));
     if (rc == 0 && use_file(o->w, &f, o->threads, &why) < 0)
         rc = err_set(o->e, "%s; there are no safetensors to make it anew", why.text);
     free(f.path);
@@ -373,7 +369,7 @@ static int from_packed(const char *dir, enum gemm_precision precision, struct op
 /* ---- all of it ---- */
 
 int blip2_weights_digest(unsigned char digest[SHA256_BYTES], const struct blip2_shape *shape,
-                         const char *dir, enum gemm_precision precision, struct err *e)
+                         const char *dir, enum engine_precision precision, struct err *e)
 {
     struct blip2_header want;
     struct blip2_shape own = *shape;
@@ -397,7 +393,7 @@ int blip2_weights_digest(unsigned char digest[SHA256_BYTES], const struct blip2_
 }
 
 int blip2_weights_there(const struct blip2_shape *shape, const char *dir,
-                        enum gemm_precision precision, struct err *e)
+                        enum engine_precision precision, struct err *e)
 {
     struct found f = {.path = NULL};
     struct blip2_header want;
@@ -411,7 +407,7 @@ int blip2_weights_there(const struct blip2_shape *shape, const char *dir,
 }
 
 int blip2_weights_open(struct blip2_weights *w, const struct blip2_shape *shape, const char *dir,
-                       enum gemm_precision precision, int threads, const struct blip2_tell *tell,
+                       enum engine_precision precision, int threads, const struct blip2_tell *tell,
                        struct err *e)
 {
     struct opening o = {w, threads, e};
@@ -429,7 +425,7 @@ void blip2_weights_close(struct blip2_weights *w)
     mapped_release(&w->map);
 }
 
-uint64_t blip2_weights_bytes(const struct blip2_shape *shape, enum gemm_precision precision)
+uint64_t blip2_weights_bytes(const struct blip2_shape *shape, enum engine_precision precision)
 {
     struct blip2_weights w = {.shape = *shape};
     struct blip2_list l;

@@ -3,7 +3,7 @@
  * safetensors to panels in one file, which every later start maps. For blip2.c; not for others.
  *
  *     struct blip2_weights w;
- *     if (blip2_weights_open(&w, &shape, dir, GEMM_BF16, threads, &tell, &e) < 0) ...
+ *     if (blip2_weights_open(&w, &shape, dir, ENGINE_BF16, threads, &tell, &e) < 0) ...
  *     vit_run(g, &w.vit, ...);
  *     blip2_weights_close(&w);
  *
@@ -45,20 +45,20 @@ struct blip2_tell {
 /* -1: files are missing, damaged, of another shape, hold NaN, or there is no room on the disk;
  * named. */
 int blip2_weights_open(struct blip2_weights *w, const struct blip2_shape *shape, const char *dir,
-                       enum gemm_precision precision, int threads, const struct blip2_tell *tell,
+                       enum engine_precision precision, int threads, const struct blip2_tell *tell,
                        struct err *e) MM_MUST_CHECK;
 void blip2_weights_close(struct blip2_weights *w);
 
 /* The digest of the safetensors as the packed file made from them has it. 1: there is none. */
 int blip2_weights_digest(unsigned char digest[SHA256_BYTES], const struct blip2_shape *shape,
-                         const char *dir, enum gemm_precision precision,
+                         const char *dir, enum engine_precision precision,
                          struct err *e) MM_MUST_CHECK;
 
 /* Whether dir has what blip2_weights_open needs, safetensors or a packed file: 1, 0, or -1 for
  * some of it, with e. */
 int blip2_weights_there(const struct blip2_shape *shape, const char *dir,
-                        enum gemm_precision precision, struct err *e);
+                        enum engine_precision precision, struct err *e);
 /* Bytes of the packed file; vocab is taken from the shape. */
-uint64_t blip2_weights_bytes(const struct blip2_shape *shape, enum gemm_precision precision);
+uint64_t blip2_weights_bytes(const struct blip2_shape *shape, enum engine_precision precision);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/vit.h"
 #include "base/util.h"
+#include "nn/gemm.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,6 +4,7 @@
 #include "base/simd.h"
 #include "base/team.h"
 #include "base/util.h"
+#include "nn/gemm.h"
 #include "nn/library.h"
 #include "nn/ops.h"
 #include <assert.h>
@@ -25,10 +26,27 @@ struct engine {
     int library_on;
 };
 
-enum panel_kind engine_best(enum gemm_precision precision)
+static const char *const precision_names[] = {"f32", "bf16", "int8"};
+
+const char *engine_precision_name(enum engine_precision p)
 {
-    if (precision == GEMM_F32)
-        return PANEL_F32;
+    return precision_names[p];
+}
+
+int engine_precision_of(enum engine_precision *p, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(precision_names); i++)
+        if (strcmp(name, precision_names[i]) == 0) {
+            *p = (enum engine_precision)i;
+            return 0;
+        }
+    return -1;
+}
+
+enum panel_kind engine_best(enum engine_precision precision)
+{
+    if (precision != ENGINE_BF16)
+        return precision == ENGINE_F32 ? PANEL_F32 : PANEL_BYTE;
     return panel_dot_here() && (panel_dot_pays() || engine_library_pays()) ? PANEL_DOT : PANEL_HALF;
 }
 
@@ -97,11 +115,11 @@ size_t engine_input_bytes(const struct engine *g)
 
 const char *engine_describe(enum panel_kind kind)
 {
+    static const char *const what[] = {"f32", "bf16 weights", "int8 weights", "bf16"};
     static char text[64]; /* the same bytes whoever writes them */
     const char *isa = kind != PANEL_DOT       ? panel_isa()
                       : engine_library_pays() ? "amx" : "avx512_bf16";
-    snprintf(text, sizeof text, "%s, %s", isa,
-             kind == PANEL_F32 ? "f32" : kind == PANEL_DOT ? "bf16" : "bf16 weights");
+    snprintf(text, sizeof text, "%s, %s", isa, what[kind]);
     return text;
 }
 

@@ -3,7 +3,7 @@
  * layer norms, attention. For networks whose weights are too many for a copy a thread and
  * whose answers somebody waits for.
  *
- *     struct engine *g = engine_new(2, engine_best(GEMM_BF16), 257, 88);
+ *     struct engine *g = engine_new(2, engine_best(ENGINE_BF16), 257, 88);
  *     engine_norm(g, h, x, gamma, beta, 1e-6, rows, 1408);
  *     engine_linear(g, &fc1, &(struct engine_io){.x = h, .ldx = 1408, .rows = rows, .y = f,
  *                                                .ldy = 6144, .then = ENGINE_GELU});
@@ -16,8 +16,8 @@
  */
 #ifndef MM_NN_ENGINE_H
 #define MM_NN_ENGINE_H
+#include "base/err.h"
 #include "nn/attn.h"
-#include "nn/gemm.h"
 #include "nn/panel.h"
 
 struct engine;
@@ -25,8 +25,13 @@ struct engine;
 /* Rows of products: each block of up to this many is computed by one thread at a time. */
 #define ENGINE_ROWS 264
 
+/* Of weights, as they lie in memory. */
+enum engine_precision { ENGINE_F32, ENGINE_BF16, ENGINE_INT8 };
+const char *engine_precision_name(enum engine_precision p);                 /* "bf16" */
+int engine_precision_of(enum engine_precision *p, const char *name) MM_MUST_CHECK; /* -1: none */
+
 /* The fastest kind of product here for weights of that precision. */
-enum panel_kind engine_best(enum gemm_precision precision);
+enum panel_kind engine_best(enum engine_precision precision);
 /* keys, head_dim: of the longest attention. Dies on no memory. */
 struct engine *engine_new(int threads, enum panel_kind kind, int keys, int head_dim);
 void engine_free(struct engine *g); /* NULL is accepted */

@@ -8,10 +8,13 @@
  * Row-major, shapes in [brackets]; K is even. A panel is [K][64] floats, or [K/2][64][2]
  * bfloat16: one k after the other, so that a product with few rows reads it once, in order.
  * oneDNN packs inner products likewise (blocks 16b64a and 8b64a2b), so it can read the bytes.
+ * With weights of 8 bits it is 64 k after the other, the last filled up to a multiple of 4:
+ * scales [64][2] bfloat16, of 32 k each, then bytes [16][64][4] from -127 to 127. A weight is
+ * the float byte x 2^24 x scale; 2^24 x scale is the largest of its 32 over 127, rounded up.
  *
  * Each y is one sum over k = 0, 1, ... in that order, whatever the number of rows: a row does
  * not know what else is computed with it. Product and sum are one rounding with AVX2 or
- * AVX-512.
+ * AVX-512. Bytes give the same bits as the floats they stand for.
  *
  * Which kind for bfloat16 weights: AMD's processors do a pair of bfloat16 products in the time
  * of one of floats (Zen 4: 203 and 112 GFLOP/s a core). Intel's do not: one Emerald Rapids core
@@ -28,12 +31,13 @@
 enum panel_kind {
     PANEL_F32,  /* float weights, float x */
     PANEL_HALF, /* bfloat16 weights, float x */
+    PANEL_BYTE, /* weights of 8 bits, float x */
     PANEL_DOT   /* bfloat16 weights and x, by the instruction for pairs; see panel_dot_here */
 };
 
 int panel_dot_here(void); /* 1: this CPU has the instruction for PANEL_DOT */
 int panel_dot_pays(void); /* 1: and it is faster than PANEL_HALF */
-const char *panel_isa(void); /* "avx512f", "avx2" or "generic": what PANEL_F32 and HALF use */
+const char *panel_isa(void); /* "avx512f", "avx2" or "generic": what all but PANEL_DOT use */
 
 size_t panel_bytes(int K, enum panel_kind kind);
 
