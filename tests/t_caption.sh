@@ -122,6 +122,18 @@ like "$RC $(echo "$OUT" | tr '\n' ' ')" "^1 .*failed [1-9]" "a model that says n
 (cd "$TMP" && "$BIN/mm-status" --quiet --db "$TMP/e.db" BLIP2_MODEL=blip2) > /dev/null
 is "$(q "$TMP/e.db" "SELECT value FROM setting WHERE name = 'BLIP2_MODEL'")" "$M" "BLIP2_MODEL is remembered by its full path"
 
+# ---- memory that is not there ----
+mkdir "$TMP/vast"
+cp "$M"/*.txt "$M"/vocab.json "$TMP/vast"
+echo '{"model_type": "blip-2", "text_config": {"hidden_size": 2560, "num_hidden_layers": 128,
+ "ffn_dim": 10240, "num_attention_heads": 32, "word_embed_proj_dim": 2560}}' > "$TMP/vast/config.json"
+# refused OPTION...: half a terabyte and more
+refused() { run "$BIN/mm-caption" --image --model "$TMP/vast" --beams 64 --batch 256 "$@" tests/golden/image/pictures/rgb.png; }
+refused
+like "$RC $(echo "$OUT" | tr '\n' ' ')" "^1 .*up to [0-9]{3,}.[0-9] GiB of memory .*needs [0-9]{3,}.[0-9] GiB of memory, [0-9.]+ are free: use --precision int8, --batch 1, or captions of a service" "more memory than there is: what would take less is named"
+refused --precision f32
+like "$OUT" "use --precision bf16, " "of f32 it is bf16"
+
 # ---- weights that are not there ----
 copy "$raw" "$TMP/w.db"
 mkdir "$TMP/half"
