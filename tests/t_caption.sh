@@ -101,6 +101,11 @@ like "$OUT" "done 0, failed 0" "back to the first: its rows are still there"
 run "$BIN/mm-caption" --db "$db" --precision int8
 like "$RC $(echo "$OUT" | tr '\n' ' ')" "^0 .*int8 weights.*done 7, failed 0" "weights of 8 bits: all anew"
 is "$(q "$db" "SELECT json_extract(params, '$.precision') FROM method WHERE task = 'caption' AND current = 1") $(find "$M" -name 'packed-int8-*.mm' | wc -l) $(find "$M" -name 'packed-bf16-*.mm' | wc -l)" "int8 1 1" "as another method, packed beside the others"
+mkdir -p "$TMP/usual/blip2-opt-2.7b"
+cp "$M"/config.json "$M"/vocab.json "$M"/*.txt "$M"/packed-int8-*.mm "$TMP/usual/blip2-opt-2.7b"
+copy "$raw" "$TMP/u.db"
+"$BIN/mm-status" --quiet --db "$TMP/u.db" MODELS="$TMP/usual" > /dev/null
+like "$("$BIN/mm-caption" --db "$TMP/u.db" --plan --precision int8)" "^caption	captions	7	" "--plan looks for weights of the precision that was given"
 caption --db "$db" --precision bf16
 for bad in "--beams 0" "--tokens 0" "--precision half" "--penalty 11" "--ids" "--image" "x"; do
     # shellcheck disable=SC2086

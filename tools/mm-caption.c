@@ -87,8 +87,9 @@ static char *source_of(struct db *db, const struct given *g)
 static int has_blip2(struct db *db, const struct given *g)
 {
     struct err e;
-    char *own = models_own(db, "BLIP2_MODEL"), *precision = setting_value(db, "CAPTION_PRECISION");
-    char *dir = blip2_folder(db, &g->blip2);
+    char *own = models_own(db, "BLIP2_MODEL"), *dir = blip2_folder(db, &g->blip2);
+    const char *given = g->blip2.precision; /* --plan has not remembered it */
+    char *precision = given ? xstrdup(given) : setting_value(db, "CAPTION_PRECISION");
     int named = own || (g->blip2.model && strcmp(g->blip2.model, "auto"));
     enum engine_precision p;
     int known = engine_precision_of(&p, precision) == 0; /* else opening it says so */
